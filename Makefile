@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# Bulkhead: one non-recursive make. Every folder says what it holds in its own
+# files.mk, with the macros below; objects mirror the tree under build/.
+#
+#   make            everything: hypervisor, small domains, tools
+#   make run        boot the whole machine and do the main job in front of you
+#   make shell      the same machine, left at the control domain's prompt
+#   make test       every test; last line "N passed, N failed"
+#   make bench      the figures
+B := build
+CC := gcc
+all:
+.PHONY: all
+.SECONDEXPANSION:
+.DELETE_ON_ERROR:
+
+WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla
+BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -MMD -MP -Iinclude -I.
+# Code that runs on the bare machine or in a small domain: no host headers but Xen's public ones.
+FREE_CFLAGS := $(BASE_CFLAGS) -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mno-red-zone \
+               -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none
+HV_CFLAGS := $(FREE_CFLAGS) -mcmodel=kernel -mgeneral-regs-only -Ihypervisor -D__XEN_TOOLS__
+RT_CFLAGS := $(FREE_CFLAGS) -mcmodel=small -mno-avx -Istubdoms -D__XEN_INTERFACE_VERSION__=0x00040d00
+HOST_CFLAGS := $(BASE_CFLAGS)
+TEST_CFLAGS := $(BASE_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -Itests/unit
+
+obj = $(addprefix $(B)/$(1)/,$(addsuffix .o,$(2)))
+# $(call host_prog,PATH,SOURCES,LIBS[,CFLAGS]): a Linux program build/PATH for the control domain.
+define host_prog
+$(B)/$(1): $(call obj,host,$(2))
+	@mkdir -p $$(@D)
+	$(CC) -o $$@ $$^ $(3)
+$(call obj,host,$(2)): X_CFLAGS += $(4)
+all: $(B)/$(1)
+-include $(patsubst %.o,%.d,$(call obj,host,$(2)))
+endef
+# $(call unit_test,NAME,SOURCES[,CFLAGS[,LIBS]]): build/tests/unit/NAME, CUnit, ASan+UBSan, run by `make test`.
+# Its objects are its own (build/unit/NAME/...), so a test may compile real sources with other flags.
+define unit_test
+$(B)/tests/unit/$(1): $(call obj,unit/$(1),$(2))
+	@mkdir -p $$(@D)
+	$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcunit $(4)
+$(B)/unit/$(1)/%.c.o: %.c
+	@mkdir -p $$(@D)
+	$(CC) $(TEST_CFLAGS) $(3) -c -o $$@ $$<
+UNIT_TESTS += $(B)/tests/unit/$(1)
+-include $(patsubst %.o,%.d,$(call obj,unit/$(1),$(2)))
+endef
+# $(call small_domain,NAME,SOURCES[,CFLAGS]): build/domains/NAME.elf, a PVH image on stubdoms/rt.
+define small_domain
+$(B)/domains/$(1).elf: $(call obj,rt,$(RT_SRC) $(2)) stubdoms/rt/rt.lds
+	@mkdir -p $$(@D)
+	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,stubdoms/rt/rt.lds -o $$@ $$(filter %.o,$$^)
+$(call obj,rt,$(2)): X_CFLAGS += $(3)
+all: $(B)/domains/$(1).elf
+SMALL_DOMAINS += $(B)/domains/$(1).elf
+-include $(patsubst %.o,%.d,$(call obj,rt,$(RT_SRC) $(2)))
+endef
+
+include stubdoms/rt/files.mk
+include $(sort $(filter-out stubdoms/rt/files.mk,$(wildcard */files.mk */*/files.mk)))
+
+$(B)/host/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $(X_CFLAGS) -c -o $@ $<
+$(B)/rt/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(RT_CFLAGS) $(X_CFLAGS) -c -o $@ $<
+$(B)/rt/%.S.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(RT_CFLAGS) $(X_CFLAGS) -c -o $@ $<
+$(B)/hv/%.c.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) -c -o $@ $<
+$(B)/hv/%.S.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(HV_CFLAGS) -c -o $@ $<
+
+clean:
+	rm -rf $(B)
+.PHONY: clean

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The extension hypercall: what Xen's public headers have no operation for.
+ *
+ * long bulkhead_op(unsigned int cmd, void *arg)   hypercall number BH_HYPERCALL
+ * RAX = number, RDI = cmd (BH_OP_*), RSI = guest virtual address of `struct bh_op`.
+ * Returns 0 or a negative Xen errno (xen/errno.h). Every call passes the whole structure with
+ * `version` = BH_INTERFACE_VERSION; -EACCES where the caller lacks the role, -EINVAL for a bad field,
+ * -ESRCH for no such domain, -ENODEV for a function that the domain does not own.
+ * Fields are marked IN (caller writes) and OUT (hypervisor writes).
+ */
+#ifndef BULKHEAD_EXT_H
+#define BULKHEAD_EXT_H
+#include <stdint.h>
+
+#define BH_HYPERCALL 55 /* __HYPERVISOR_arch_7 */
+#define BH_INTERFACE_VERSION 1
+
+/* Roles of a domain, bits of bh_op.u.roles.roles. A driver domain has DEVICE and nothing else. */
+#define BH_ROLE_CONTROL (1u << 0)  /* build, destroy, configure domains: domctl, sysctl, foreign memory */
+#define BH_ROLE_PCI (1u << 1)      /* PCI configuration space: ports CF8h-CFFh */
+#define BH_ROLE_XENSTORE (1u << 2) /* the registry */
+#define BH_ROLE_CONSOLE (1u << 3)  /* the machine's console: console_io, VIRQ_CONSOLE */
+#define BH_ROLE_DEVICE (1u << 4)   /* may own PCI functions: IOMMU table, MSI handles */
+#define BH_ROLE_TARGET (1u << 5)   /* stub domain over one HVM guest (bh_op.u.roles.target) */
+
+/* A PCI function: segment << 16 | bus << 8 | devfn, as in XEN_DOMCTL_assign_device. */
+
+enum {
+    BH_OP_set_roles = 1,  /* CONTROL. u.roles; only before the domain first runs */
+    BH_OP_snapshot = 2,   /* CONTROL. Keep the built, never-run domain as its pristine image for restart */
+    BH_OP_restart = 3,    /* CONTROL. Restart in place (docs/recovery.md). The domain may run, hang, or be shut down
+                             or crashed; -ENODATA without a snapshot; OUT u.info */
+    BH_OP_crash = 4,      /* CONTROL. Crash a domain now, as a fault of its own would: SHUTDOWN_crash, VIRQ_DOM_EXC */
+    BH_OP_info = 5,       /* any for DOMID_SELF, CONTROL for others. OUT u.info */
+    BH_OP_msi_bind = 6,   /* DEVICE. One MSI/MSI-X message of a function the caller owns -> a new event-channel port */
+    BH_OP_msi_unbind = 7, /* DEVICE. Give a handle back (closing the port does the same) */
+    BH_OP_dma_enable = 8, /* DEVICE. Let the function's DMA through again. Blocked at assignment and at every restart
+                             until the owner has stopped what its predecessor left running in the device */
+};
+
+struct bh_op {
+    uint32_t version; /* IN BH_INTERFACE_VERSION */
+    uint16_t domid;   /* IN the domain operated on, or DOMID_SELF (7FF0h) */
+    uint16_t pad;     /* IN 0 */
+    union {
+        struct {
+            uint32_t roles;  /* IN BH_ROLE_* */
+            uint16_t target; /* IN with BH_ROLE_TARGET: the guest, else 0 */
+            uint16_t pad;
+        } roles;
+        struct {
+            uint32_t roles;       /* OUT */
+            uint32_t incarnation; /* OUT 1 at creation, one higher at each restart */
+            uint64_t now_ns;      /* OUT system time, ns since boot */
+            uint64_t died_ns;     /* OUT when the last incarnation was stopped (crash, watchdog, kill, restart); 0 = never */
+            uint64_t started_ns;  /* OUT when the present incarnation was started */
+            uint32_t last_reason; /* OUT SHUTDOWN_* of the last death; 0xff = never */
+            uint32_t dma_faults;  /* OUT DMA and interrupt-remapping faults of this domain's functions so far */
+            char why[64];         /* OUT NUL-terminated: last death in words, e.g. "triple fault", "kill by domain 0" */
+        } info;
+        struct {
+            uint32_t sbdf;  /* IN the function */
+            uint32_t vcpu;  /* IN vCPU that the port's events go to, 0.. */
+            uint32_t port;  /* OUT (bind) IN (unbind) event-channel port */
+            uint32_t data;  /* OUT value for the message data register */
+            uint64_t addr;  /* OUT value for the message address register pair */
+        } msi;
+        struct {
+            uint32_t sbdf; /* IN the function */
+            uint32_t pad;
+        } dma;
+        uint8_t space[112];
+    } u;
+};
+#endif
