@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What boot/'s files tell each other: the loader's information, ACPI tables, the order of things. */
+#ifndef BOOT_BOOT_H
+#define BOOT_BOOT_H
+#include "lib/percpu.h"
+#include "mem/frames.h"
+
+struct boot_module { mpa_t start; uint64_t size; char cmdline[1024]; };
+struct boot_info {
+    char cmdline[1024];
+    struct mem_range ram[64];
+    unsigned nr_ram;
+    struct boot_module module[4];
+    unsigned nr_modules;
+    uint64_t rsdp;              /* from multiboot 2 (EFI); 0 = search */
+};
+extern struct boot_info boot_info;
+int multiboot_parse(uint32_t magic, mpa_t info);  /* 1 and 2 */
+bool boot_option(const char *name, char *value, size_t n); /* "name=value" or "name" on our command line */
+uint64_t boot_option_u64(const char *name, uint64_t otherwise);
+
+/* boot/acpi.c: fixed data out of the tables (ACPI 6.4) */
+struct acpi_info {
+    unsigned nr_cpus;
+    uint32_t apic_id[MAX_CPUS];
+    struct { uint8_t id; uint64_t address; uint32_t gsi_base; } ioapic[8];
+    unsigned nr_ioapic;
+    struct { uint32_t gsi; bool level, low; } isa[16]; /* overrides; default gsi = irq, edge, high */
+    uint64_t hpet;
+    uint16_t pm_timer_port;
+    bool pm_timer_32bit;
+    const void *dmar;           /* direct map, NULL without */
+    uint64_t mcfg_base;
+    uint16_t pm1a_cnt;          /* S5: port, type */
+    uint8_t s5_type;
+    uint8_t reset_space, reset_value; uint64_t reset_addr;
+};
+extern struct acpi_info acpi_info;
+int acpi_init(void);
+_Noreturn void machine_power_off(void), machine_reset(void);
+
+/* boot/smp.c */
+void percpu_init_bsp(void);
+void smp_start(void);            /* every CPU of the MADT; they end in cpu_loop */
+/* boot/main.c */
+_Noreturn void cpu_loop(void);   /* softirqs, choose, run, dispatch, for ever */
+/* boot/domain0.c */
+int domain0_build(void);
+#endif

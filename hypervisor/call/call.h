@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hypercall table and the dispatcher of VM exits. One file per family: copy and check arguments here, act in dom/ and mem/.
+ * A handler gets its five arguments and returns what RAX shall hold. Long operations check call_preempt() between elements,
+ * store their progress in the guest's argument structure (or registers) and return call_restart(): the vCPU's RIP is put back
+ * on the hypercall instruction and softirqs and other vCPUs get their turn. No hypercall may run longer than about 1 ms.
+ */
+#ifndef CALL_CALL_H
+#define CALL_CALL_H
+#include "dom/domain.h"
+
+struct call_args { uint64_t a[6]; };
+typedef long (*call_fn)(struct vcpu *v, const struct call_args *args);
+struct call_row { call_fn fn; const char *name; uint32_t roles; }; /* roles: any of these is needed; 0 = all may */
+extern const struct call_row call_table[64];
+
+void call_hypercall(struct vcpu *v);                    /* EXIT_HYPERCALL: number in RAX; 32-bit mode callers get -ENOSYS */
+void exit_dispatch(struct vcpu *v, const struct vmexit *x); /* call/exit.c: the only dispatcher */
+bool call_preempt(void);                                /* softirq pending on this CPU */
+/* Restart this hypercall later with these first three arguments. */
+long call_restart(struct vcpu *v, uint64_t a0, uint64_t a1, uint64_t a2);
+void call_hypercall_page(void *page);                   /* fills 4 KiB with stubs */
+
+/* Argument copies, by guest virtual address of the calling vCPU: 0 or -EFAULT. */
+#define call_get(v, dst, va) guest_read(&(v)->hv, (dst), (va), sizeof(*(dst)))
+#define call_put(v, va, src) guest_write(&(v)->hv, (va), (src), sizeof(*(src)))
+
+long call_event_channel(struct vcpu *v, const struct call_args *args);   /* call/event.c */
+long call_grant_table(struct vcpu *v, const struct call_args *args);     /* call/grant.c */
+long call_memory(struct vcpu *v, const struct call_args *args);          /* call/memory.c */
+long call_hvm(struct vcpu *v, const struct call_args *args);             /* call/hvm.c */
+long call_sched(struct vcpu *v, const struct call_args *args);           /* call/sched.c */
+long call_vcpu(struct vcpu *v, const struct call_args *args);            /* call/vcpu.c */
+long call_version(struct vcpu *v, const struct call_args *args);         /* call/version.c */
+long call_console(struct vcpu *v, const struct call_args *args);         /* call/version.c */
+long call_physdev(struct vcpu *v, const struct call_args *args);         /* call/physdev.c */
+long call_domctl(struct vcpu *v, const struct call_args *args);          /* call/domctl.c */
+long call_sysctl(struct vcpu *v, const struct call_args *args);          /* call/sysctl.c */
+long call_platform(struct vcpu *v, const struct call_args *args);        /* call/sysctl.c */
+long call_bulkhead(struct vcpu *v, const struct call_args *args);        /* call/bulkhead.c */
+long call_multicall(struct vcpu *v, const struct call_args *args);       /* call/table.c */
+#endif

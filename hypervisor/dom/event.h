@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event channels, 2-level ABI (xen/event_channel.h). One table per domain under d->event_lock (LOCK_EVENT);
+ * two domains' tables are locked as a pair. Pending bits live in the domain's shared info, written atomically.
+ */
+#ifndef DOM_EVENT_H
+#define DOM_EVENT_H
+#include <xen/event_channel.h>
+#include "lib/lock.h"
+
+#define EVENT_MAX_PORTS 4096 /* 64 * 64; port 0 is never used */
+enum event_state { EV_FREE, EV_RESERVED, EV_UNBOUND, EV_INTERDOMAIN, EV_VIRQ, EV_IPI, EV_MSI };
+struct msi_handle;
+struct event_channel {
+    uint8_t state;              /* enum event_state */
+    uint8_t keep;               /* survives restart in place (was there at the snapshot) */
+    uint16_t vcpu;              /* to notify */
+    domid_t remote;             /* UNBOUND: who may bind (never DOMID_SELF); INTERDOMAIN: the peer */
+    uint32_t remote_port;       /* INTERDOMAIN */
+    uint16_t virq;
+    struct msi_handle *msi;
+};
+struct event_channels { struct event_channel *ch; unsigned max_ports; }; /* ch: heap, EVENT_MAX_PORTS entries grown by page if wished */
+
+struct domain;
+struct vcpu;
+int events_init(struct domain *d);
+void events_destroy(struct domain *d);          /* closes all: peers' ends become unbound... as in Xen: EV_UNBOUND, remote = d */
+/* The evtchn_op family: guest-visible semantics of xen/event_channel.h. `d` is the domain operated on. Return 0, port or -errno. */
+int event_alloc_unbound(struct domain *d, domid_t remote, evtchn_port_t *port);
+int event_bind_interdomain(struct domain *d, domid_t remote, evtchn_port_t remote_port, evtchn_port_t *port);
+int event_bind_virq(struct domain *d, unsigned virq, unsigned vcpu, evtchn_port_t *port);
+int event_bind_ipi(struct domain *d, unsigned vcpu, evtchn_port_t *port);
+int event_bind_msi(struct domain *d, struct msi_handle *h, unsigned vcpu, evtchn_port_t *port); /* takes over h */
+int event_close(struct domain *d, evtchn_port_t port);
+int event_send(struct domain *d, evtchn_port_t port);
+int event_status(struct domain *d, struct evtchn_status *s);
+int event_unmask(struct domain *d, evtchn_port_t port);
+int event_bind_vcpu(struct domain *d, evtchn_port_t port, unsigned vcpu);
+int event_reset(struct domain *d);
+void event_set_pending_virq(struct vcpu *v, unsigned virq);  /* per-vCPU virq (timer, debug) */
+void event_send_global_virq(unsigned virq);                  /* to the domain that has bound it (DOM_EXC, CONSOLE: role holders) */
+void event_fire_msi(void *port_of_domain);                   /* msi_handle.fire; interrupts off */
+/* Restart in place: close everything but `keep` ports; interdomain peers of closed ports become UNBOUND, remote = d. */
+void events_restart(struct domain *d);
+void events_mark_kept(struct domain *d);                     /* at the snapshot */
+#endif

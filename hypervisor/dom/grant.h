@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Grant tables, version 1 (xen/grant_table.h). The entries are in pages shared with the guest, hostile: every entry is read
+ * once and its in-use flags are changed by compare-and-exchange. The mapper's side is kept in its maptrack table.
+ * A mapping holds: a reference on the frame (through the mapper's p2m), the active entry's count, and the flags in the entry.
+ */
+#ifndef DOM_GRANT_H
+#define DOM_GRANT_H
+#include <xen/grant_table.h>
+#include "lib/lock.h"
+#include "lib/types.h"
+
+#define GRANT_DEFAULT_FRAMES 64
+#define GRANT_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))
+#define MAPTRACK_DEFAULT 8192
+
+struct grant_active { mfn_t mfn; uint32_t pins_ro, pins_rw; uint64_t gfn; domid_t by; uint16_t copies; }; /* granter's side */
+struct maptrack { uint32_t ref; domid_t dom; uint8_t flags; uint8_t pad; uint64_t gfn; mfn_t mfn; };      /* mapper's side; flags 0 = free */
+struct grant_table {
+    struct spinlock lock;        /* LOCK_GRANT */
+    unsigned nr_frames, max_frames;
+    mfn_t *frame;                /* [max_frames], FRAME_XENHEAP pages */
+    struct grant_active **active;/* one page-sized array per frame */
+    struct maptrack *track;      /* [max_track], grown in steps */
+    unsigned nr_track, max_track, free_hint;
+};
+struct domain;
+int grants_init(struct domain *d, int max_frames, int max_track); /* -1 = default */
+void grants_destroy(struct domain *d);
+int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out); /* grows the table up to max_frames; for add_to_physmap & acquire_resource */
+/* GNTTABOP_*: one element; the status goes into the structure. `d` = caller. The call/ layer copies arrays and preempts. */
+void grant_map(struct domain *d, struct gnttab_map_grant_ref *op);
+void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op);
+void grant_copy(struct domain *d, struct gnttab_copy *op);
+int grant_query_size(struct domain *d, struct gnttab_query_size *op);
+/* Drop all mappings that d holds of others (restart in place, destruction): p2m and IOMMU entries out, in-use flags cleared. */
+void grants_drop_mappings(struct domain *d);
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * MSI handles: one host vector on one CPU + one remapping entry checked against the function's source id.
+ * Without interrupt remapping (unsafe assignment only) the message is in compatibility format.
+ */
+#ifndef IRQ_HANDLES_H
+#define IRQ_HANDLES_H
+#include "lib/list.h"
+#include "lib/lock.h"
+
+struct msi_handle {
+    uint32_t sbdf;
+    uint16_t index;      /* remapping entry */
+    uint8_t vector;
+    uint8_t cpu;
+    uint64_t addr;       /* what the device is to be programmed with */
+    uint32_t data;
+    void (*fire)(void *arg); /* called with interrupts off from irq_dispatch; may send an event (LOCK_EVENT) */
+    void *arg;
+};
+int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned cpu, void (*fire)(void *), void *arg); /* -ENOSPC, -EIO */
+void msi_free(struct msi_handle *h); /* no fire() is running or will run after this returns */
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A vCPU's virtual local APIC (Intel SDM vol. 3 ch. 11, x2APIC MSRs 800h-83Fh). State only: what must happen outside (send an
+ * IPI, set a timer, wake a vCPU) is returned to the caller. x2APIC mode is on from reset.
+ * irr is set by any CPU (atomic); all else belongs to the CPU that runs the vCPU.
+ */
+#ifndef IRQ_VLAPIC_H
+#define IRQ_VLAPIC_H
+#include "lib/types.h"
+
+struct vlapic {
+    uint32_t id;               /* x2APIC id = 2 * vcpu id */
+    uint64_t base;             /* IA32_APIC_BASE: BSP, EXTD, EN */
+    uint32_t svr, tpr, esr, lvt_timer, lvt_lint0, lvt_lint1, lvt_err, lvt_perf, lvt_thermal, lvt_cmci;
+    uint32_t timer_initial, timer_divide;
+    uint64_t timer_start_ns;   /* when the count was written */
+    uint64_t timer_deadline_ns;/* next expiry in system time; 0 = off. The caller keeps a sched timer at it */
+    uint64_t tsc_deadline;     /* MSR 6E0h as the guest wrote it */
+    uint64_t irr[4], isr[4], tmr[4];
+};
+enum vlapic_ipi_kind { IPI_NONE, IPI_FIXED, IPI_INIT, IPI_SIPI, IPI_NMI };
+struct vlapic_ipi {
+    enum vlapic_ipi_kind kind;
+    uint8_t vector;            /* of FIXED; page number of SIPI */
+    bool self, all, others;    /* shorthand; else by dest */
+    bool logical;
+    uint32_t dest;
+};
+#define VLAPIC_TIMER_NS 10u    /* one tick of the timer at divide 1: 100 MHz */
+void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp);
+/* MSR 1Bh, 6E0h, 800h-83Fh. -EINVAL: inject #GP. `now` in ns; `tsc_to_ns` conversion is the caller's: tsc deadlines are given
+ * back in l->tsc_deadline with *timer_changed. *ipi is filled for ICR writes. */
+int vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t now, uint64_t *value);
+int vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value, uint64_t now, bool *timer_changed, struct vlapic_ipi *ipi);
+bool vlapic_match(const struct vlapic *l, const struct vlapic_ipi *ipi); /* is this APIC addressed by dest/logical */
+bool vlapic_set_irr(struct vlapic *l, uint8_t vector); /* false if it was pending already; vectors < 16 are ignored */
+int vlapic_highest(const struct vlapic *l);            /* deliverable vector above the processor priority, or -1 */
+void vlapic_ack(struct vlapic *l, uint8_t vector);     /* it is being injected: irr -> isr */
+void vlapic_timer_expired(struct vlapic *l, uint64_t now); /* sets irr, and the next deadline when periodic */
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ticket spinlocks with a checked order. The hypervisor runs with interrupts off, so there is no irq-saving form.
+ * Each lock has a rank; a CPU may take a lock only with a rank strictly above all it holds (the last resort being LOCK_LOG).
+ * Two locks of one rank (two domains' event locks, two grant tables) are taken with spin_lock_pair, in address order.
+ * The order, lowest first, is the enum below; docs/locking.md explains it.
+ */
+#ifndef LIB_LOCK_H
+#define LIB_LOCK_H
+#include "lib/types.h"
+
+enum lock_rank {
+    LOCK_DOMLIST = 1, /* the list of domains: create and destroy */
+    LOCK_DOMCTL,      /* one control operation at a time per domain */
+    LOCK_GRANT,       /* a domain's grant table */
+    LOCK_EVENT,       /* a domain's event channels */
+    LOCK_IRQ,         /* interrupt handles and remapping entries */
+    LOCK_P2M,         /* a domain's p2m and its IOMMU table */
+    LOCK_IOMMU,       /* an IOMMU's registers and queue */
+    LOCK_VCPU,        /* a vCPU's run state (sched) */
+    LOCK_RUNQ,        /* a CPU's run queue */
+    LOCK_TIMER,       /* a CPU's timers */
+    LOCK_OWNER,       /* a memowner's page list */
+    LOCK_HEAP,
+    LOCK_FRAMES,
+    LOCK_LOG,
+};
+struct spinlock {
+    uint16_t next, serving; /* tickets */
+    uint8_t rank;
+    uint8_t holder;         /* CPU + 1, 0 = free: for assertions and panics */
+};
+#define SPINLOCK_INIT(r) {.rank = (r)}
+void spin_init(struct spinlock *l, enum lock_rank rank);
+void spin_lock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+bool spin_held(const struct spinlock *l); /* by this CPU */
+void spin_lock_pair(struct spinlock *a, struct spinlock *b); /* same rank; a == b allowed */
+void spin_unlock_pair(struct spinlock *a, struct spinlock *b);
+void lock_assert_none_held(void); /* before entering a guest */
+#endif

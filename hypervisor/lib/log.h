@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The log: a ring in memory (read by sysctl readconsole) and the serial port that carries it.
+ * A line says what happened, to which domain or device, what to do next. panic() is for our own bugs only.
+ */
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
+#include <stdarg.h>
+#include "lib/types.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+extern enum log_level log_threshold; /* what reaches the serial port; the ring gets all but DEBUG beyond it */
+void log_msg(enum log_level l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_error(...) log_msg(LOG_ERROR, __VA_ARGS__)
+#define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
+#define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
+#define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
+/* Copy up to `len` bytes of the ring from absolute position *pos on; advances *pos; returns the bytes copied. */
+unsigned log_read(uint64_t *pos, char *buf, unsigned len);
+void log_clear(void);
+
+/* The serial ports, lib/serial.c: polled output, 115200 8n1. `port` 0 = com1, 1 = com2. */
+void serial_init(unsigned port);
+void serial_write(unsigned port, const char *s, unsigned len);
+int serial_read(unsigned port); /* next input byte, or -1 */
+extern unsigned log_port, console_port;
+
+_Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void backtrace_from(uint64_t rip, uint64_t rbp); /* with symbols */
+#define ASSERT(c) ((c) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #c))
+#define BUG() panic("%s:%d: cannot happen", __FILE__, __LINE__)
+
+int vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
+int snprintf(char *buf, size_t n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A domain's physical memory: gfn -> mfn with a type. Every present entry of RAM, foreign, grant or shared type holds one
+ * reference on its frame. Entries go to the nested page table, and for an owner of devices to its IOMMU table as well.
+ * All functions take p->lock (LOCK_P2M) themselves. Changes that take away access flush before they return: the old
+ * frame's reference is dropped only after every CPU that runs the domain and every IOMMU has forgotten the mapping.
+ */
+#ifndef MEM_P2M_H
+#define MEM_P2M_H
+#include "mem/frames.h"
+#include "mem/pagetable.h"
+
+enum p2m_type {
+    P2M_HOLE,
+    P2M_RAM,      /* own memory, rwx */
+    P2M_MMIO,     /* a device's registers, rw uncached, no frame reference */
+    P2M_FOREIGN,  /* another domain's frame, rw */
+    P2M_GRANT_RW, /* a granted frame */
+    P2M_GRANT_RO,
+    P2M_SHARED,   /* hypervisor page: shared info, grant table */
+    P2M_RO,       /* own memory, read/exec only */
+};
+struct iommu_domain; /* mem/iommu.h */
+struct p2m {
+    struct spinlock lock;       /* LOCK_P2M */
+    struct pagetable npt;
+    struct iommu_domain *iommu; /* NULL: owns no device */
+    uint64_t max_gfn;           /* highest gfn ever mapped */
+    uint64_t running_on;        /* bitmap of CPUs (< 64) that have the domain's vCPU inside the guest; set by cpu/ at entry */
+};
+int p2m_init(struct p2m *p);
+void p2m_destroy(struct p2m *p);  /* the domain runs nowhere any more */
+
+/* Consumes the caller's reference on each of the 2^order frames (not for MMIO) on success. Replaces a hole only:
+ * -EEXIST if something present is in the way, -ENOMEM, -ERANGE, -EINVAL unaligned. */
+int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t);
+/* Takes out 2^order pages whatever they are and drops their references. -ENOENT if a page of them is a hole. */
+int p2m_remove(struct p2m *p, gfn_t g, unsigned order);
+/* Takes out one page only if it is `m` with type `t`; for undoing grant and foreign mappings. -ENOENT otherwise. */
+int p2m_remove_exact(struct p2m *p, gfn_t g, mfn_t m, enum p2m_type t);
+/* Remove every entry from gfn *next on, up to `budget` pages; returns true when done. For domain destruction. */
+bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget);
+mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t); /* no reference taken: MFN_NONE for a hole */
+/* Look up with a reference on the frame (frame_put when done). MFN_NONE for a hole, MMIO, or no write right when asked. */
+mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *t);
+/* Smallest order of uniform run at g: lets callers step over holes. */
+unsigned p2m_order_at(struct p2m *p, gfn_t g);
+
+/* Guest memory access by guest physical address; any length, crosses pages; -EFAULT with a partial copy done if a page is
+ * not RAM-like (a read-only page for writes). Reads each byte once. */
+int p2m_read(struct p2m *p, gpa_t a, void *dst, size_t len);
+int p2m_write(struct p2m *p, gpa_t a, const void *src, size_t len);
+
+/* cpu/ gives this: make every CPU in p->running_on leave the guest at least once and flush before it re-enters. Waits. */
+extern void (*p2m_flush_cpus)(struct p2m *p);
+#endif
