@@ -67,7 +67,7 @@ struct domain {
     uint32_t device[MAX_DEVICES_PER_DOMAIN]; /* d: sbdf owned */
     unsigned nr_devices;          /* d */
     bool dma_blocked[MAX_DEVICES_PER_DOMAIN]; /* d */
-    shared_info_t *shared_info;   /* c: direct-map address */
+    struct shared_info *shared_info;   /* c: direct-map address */
     mfn_t shared_info_mfn;        /* c */
     struct spinlock event_lock;   /* LOCK_EVENT */
     struct event_channels events; /* e */
