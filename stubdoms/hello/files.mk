@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+$(eval $(call small_domain,hello,stubdoms/hello/main.c))
