@@ -69,14 +69,28 @@ static void who_am_i(uint32_t base)
         rt_incarnation = b.u.info.incarnation;
 }
 
-/* RAM ranges: from the start info, or by asking. All of them are read before any of them is used. */
-static unsigned find_ram(const struct hvm_start_info *si, struct rt_range *ram)
+/* RAM ranges by the start info's map. */
+static unsigned ram_of_start_info(const struct hvm_start_info *si, struct rt_range *ram)
 {
-    unsigned n = 0;
-    if (si->version < 1 || !si->memmap_entries || !si->memmap_paddr)
-        rt_crash("start info without a memory map");
     const struct hvm_memmap_table_entry *e = (const void *)si->memmap_paddr;
+    unsigned n = 0;
     for (uint32_t i = 0; i < si->memmap_entries && n < MAX_RANGES; i++)
+        if (e[i].type == XEN_HVM_MEMMAP_TYPE_RAM)
+            ram[n++] = (struct rt_range){ e[i].addr, e[i].addr + e[i].size };
+    return n;
+}
+
+/* RAM ranges by asking: some builders give no map in the start info. */
+static unsigned ram_of_memory_map(struct rt_range *ram)
+{
+    static struct { uint64_t addr, size; uint32_t type; } __attribute__((packed)) e[64]; /* E820 layout */
+    struct xen_memory_map m = { .nr_entries = sizeof(e) / sizeof(e[0]) };
+    unsigned n = 0;
+    set_xen_guest_handle(m.buffer, e);
+    long ret = rt_hypercall2(__HYPERVISOR_memory_op, XENMEM_memory_map, &m);
+    if (ret)
+        rt_crash("no memory map, neither in the start info nor by asking (%ld)", ret);
+    for (unsigned i = 0; i < m.nr_entries && i < sizeof(e) / sizeof(e[0]) && n < MAX_RANGES; i++)
         if (e[i].type == XEN_HVM_MEMMAP_TYPE_RAM)
             ram[n++] = (struct rt_range){ e[i].addr, e[i].addr + e[i].size };
     return n;
@@ -85,7 +99,8 @@ static unsigned find_ram(const struct hvm_start_info *si, struct rt_range *ram)
 static void memory_init(const struct hvm_start_info *si)
 {
     struct rt_range ram[MAX_RANGES];
-    unsigned n = find_ram(si, ram);
+    bool has_map = si->version >= 1 && si->memmap_entries && si->memmap_paddr;
+    unsigned n = has_map ? ram_of_start_info(si, ram) : ram_of_memory_map(ram); /* all read before any is used */
     const char *from = (const char *)si->cmdline_paddr;
     if (from)
         for (size_t i = 0; i < sizeof(cmdline) - 1 && from[i]; i++)

@@ -93,9 +93,9 @@ void rt_paging_init(const struct rt_range *ram, unsigned n)
     enable_nx();
     for (unsigned i = 0; i < 1024; i++)
         pt[i / 512][i % 512] = small_page(i * 4096ull);
-    memset(pd0, 0, sizeof(pd0));
     pd0[0] = (uint64_t)pt[0] | P | W;
     pd0[1] = (uint64_t)pt[1] | P | W;
+    memset(pd0 + 2, 0, sizeof(pd0) - 2 * sizeof(pd0[0])); /* the boot map; we stand below 4 MiB */
     pdpt0[3] = (uint64_t)pd3 | P | W;
     for (unsigned i = 0; i < n; i++)
         if (ram[i].start < 1ull << 30)
