@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of rt share among themselves. Order of start: main.c. Nothing here is for domains, but for
- * rt_map_mmio (driverdoms/pci) and rt_trap_hook (tests).
+ * rt_map_mmio and waiting (driverdoms/pci, frontends/) and rt_trap_hook (tests).
  */
 #ifndef RT_INTERNAL_H
 #define RT_INTERNAL_H
@@ -60,6 +60,10 @@ void rt_time_disarm(void);          /* forget a timer event that may be pending 
 /* main.c */
 int64_t rt_hvm_param(unsigned index); /* value, 0 if there is none */
 void rt_watchdog_kick(void);
+/* Waiting in the middle of a call, for an event of one port: loop { rt_look_again(port); done? ; late? ;
+ * rt_sleep_until(deadline); }. The port's event and the timer's are consumed, all others stay for the loop. */
+void rt_look_again(uint32_t port);
+void rt_sleep_until(uint64_t deadline);
 
 /* grant.c */
 void rt_grants_init(void);

@@ -155,6 +155,20 @@ void rt_watchdog_kick(void)
         rt_watchdog(watchdog.seconds);
 }
 
+void rt_look_again(uint32_t port)
+{
+    rt_events_collect();
+    rt_events_clear(port);
+    rt_time_disarm();
+}
+
+void rt_sleep_until(uint64_t deadline)
+{
+    rt_watchdog_kick();
+    rt_time_arm(watchdog.seconds && watchdog.next < deadline ? watchdog.next : deadline);
+    rt_idle();
+}
+
 void rt_defer(struct rt_work *w)
 {
     if (w->queued)
@@ -186,17 +200,16 @@ static void works_run(void)
 static _Noreturn void loop(void)
 {
     for (;;) {
-        rt_watchdog_kick();
         bool any = rt_events_run();
         rt_timers_run();
         works_run();
+        rt_watchdog_kick();
         if (any || works)
             continue;
         uint64_t next = rt_timers_next();
         if (next <= rt_now())
             continue;
-        rt_time_arm(watchdog.seconds && watchdog.next < next ? watchdog.next : next);
-        rt_idle();
+        rt_sleep_until(next);
     }
 }
 

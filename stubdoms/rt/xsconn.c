@@ -122,26 +122,11 @@ static void on_event(void *arg)
     receive(false);
 }
 
-/* Sleep for any event; the store's and the timer's are consumed, all others stay for the loop. */
-static void sleep_until(uint64_t deadline)
-{
-    rt_time_arm(deadline);
-    rt_idle();
-    rt_watchdog_kick();
-}
-
-static void look_again(void)
-{
-    rt_events_collect();
-    rt_events_clear(port);
-    rt_time_disarm();
-}
-
 /* All of the bytes into the ring; false when the server does not take them in time. */
 static bool send(const char *from, unsigned n, uint64_t deadline)
 {
     while (n && !broken) {
-        look_again();
+        rt_look_again(port);
         unsigned put = ring_put(from, n);
         from += put;
         n -= put;
@@ -150,7 +135,7 @@ static bool send(const char *from, unsigned n, uint64_t deadline)
         else if (rt_now() >= deadline)
             fail("takes no requests");
         else
-            sleep_until(deadline);
+            rt_sleep_until(deadline);
     }
     return !broken;
 }
@@ -158,13 +143,13 @@ static bool send(const char *from, unsigned n, uint64_t deadline)
 static bool await_reply(uint64_t deadline)
 {
     for (;;) {
-        look_again();
+        rt_look_again(port);
         receive(true);
         if (got_reply || broken)
             return got_reply;
         if (rt_now() >= deadline)
             return false;
-        sleep_until(deadline);
+        rt_sleep_until(deadline);
     }
 }
 
@@ -221,14 +206,14 @@ static void reconnect(void)
     __atomic_store_n(&ring->connection, XENSTORE_RECONNECT, __ATOMIC_SEQ_CST);
     notify();
     for (;;) {
-        look_again();
+        rt_look_again(port);
         if (__atomic_load_n(&ring->connection, __ATOMIC_ACQUIRE) == XENSTORE_CONNECTED)
             return;
         if (rt_now() >= deadline) {
             fail("does not reconnect");
             return;
         }
-        sleep_until(deadline);
+        rt_sleep_until(deadline);
     }
 }
 
