@@ -74,7 +74,7 @@ $(B)/hv/%.c.o: %.c
 	$(CC) $(HV_CFLAGS) -c -o $@ $<
 $(B)/hv/%.S.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(HV_CFLAGS) -c -o $@ $<
+	$(CC) $(filter-out -include stdint.h,$(HV_CFLAGS)) -c -o $@ $<
 
 clean:
 	rm -rf $(B)

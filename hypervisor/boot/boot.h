@@ -42,6 +42,14 @@ _Noreturn void machine_power_off(void), machine_reset(void);
 /* boot/smp.c */
 void percpu_init_bsp(void);
 void smp_start(void);            /* every CPU of the MADT; they end in cpu_loop */
+extern mfn_t host_pt_root;       /* the host's page tables (boot/main.c or mem/) */
+/* boot/desc.c, idt.S, trap.c */
+void desc_init_cpu(void);        /* this CPU's GDT, TSS with interrupt stacks, and the IDT; after percpu */
+struct trap_frame {
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+void trap(struct trap_frame *f); /* called by idt.S: exceptions panic, vectors >= 32 go to irq_dispatch */
 /* boot/main.c */
 _Noreturn void cpu_loop(void);   /* softirqs, choose, run, dispatch, for ever */
 /* boot/domain0.c */

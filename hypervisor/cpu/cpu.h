@@ -29,7 +29,10 @@ struct hvcpu {
     uint64_t spec_ctrl;
     bool event_pending;    /* an event is queued for injection at the next run (or was interrupted while being delivered) */
     bool want_window;      /* exit as soon as an interrupt can be taken */
-    unsigned last_cpu;
+    unsigned last_cpu;     /* of the last run; with the two below: when its TLB entries are stale */
+    uint64_t flush_seen;
+    uint64_t asid_gen;
+    uint32_t asid;
 };
 enum hv_exit_kind {
     EXIT_NONE,        /* interrupt of the host was taken, or handled in cpu/: just look at softirqs */
@@ -57,7 +60,10 @@ struct cpu_ops {
     void (*run)(struct hvcpu *v, struct vmexit *x);    /* IF=0 in and out; a pending host interrupt is taken inside */
     void (*get_state)(const struct hvcpu *v, struct hv_state *s);
     int (*set_state)(struct hvcpu *v, const struct hv_state *s); /* -EINVAL: not a state that can run; nothing changed */
+    int (*set_efer)(struct hvcpu *v, uint64_t efer);
     bool (*can_take_interrupt)(const struct hvcpu *v); /* IF=1, no shadow, nothing pending */
+    bool (*in_shadow)(const struct hvcpu *v);          /* the instruction after STI or MOV SS is next */
+    void (*clear_shadow)(struct hvcpu *v);
     void (*inject_interrupt)(struct hvcpu *v, uint8_t vector);
     void (*inject_exception)(struct hvcpu *v, uint8_t vector, bool has_error, uint32_t error);
     void (*inject_nmi)(struct hvcpu *v);
@@ -69,6 +75,11 @@ extern const struct cpu_ops svm_ops;
 void hvcpu_skip(struct hvcpu *v, const struct vmexit *x); /* rip += len, clears the interrupt shadow */
 void hvcpu_load_fpu(struct hvcpu *v), hvcpu_save_fpu(struct hvcpu *v); /* on a change of vCPU */
 void hvcpu_fpu_reset(struct hvcpu *v);
+int hvcpu_fpu_init(struct hvcpu *v); /* -ENOMEM */
+void hvcpu_fpu_destroy(struct hvcpu *v);
+int hvcpu_set_xcr0(struct hvcpu *v, uint64_t value); /* the running vCPU's XSETBV; -EINVAL: #GP */
+void fpu_cpu_init(void);
+int cpu_select(void); /* sets `cpu`; -ENODEV: no vendor's virtualization here */
 /* 32-bit flat protected mode at `entry` with EBX = start_info (PVH boot ABI), or real mode at page<<12 (SIPI). */
 void hvcpu_state_pvh(struct hvcpu *v, uint32_t entry, uint32_t start_info);
 void hvcpu_state_sipi(struct hvcpu *v, uint8_t page);

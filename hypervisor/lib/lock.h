@@ -38,4 +38,5 @@ bool spin_held(const struct spinlock *l); /* by this CPU */
 void spin_lock_pair(struct spinlock *a, struct spinlock *b); /* same rank; a == b allowed */
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b);
 void lock_assert_none_held(void); /* before entering a guest */
+extern uint64_t lock_spin_limit;  /* TSC ticks that a wait may last before it is a bug; time_init sets 10 s */
 #endif

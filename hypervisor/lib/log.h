@@ -22,9 +22,13 @@ void log_clear(void);
 /* The serial ports, lib/serial.c: polled output, 115200 8n1. `port` 0 = com1, 1 = com2. */
 void serial_init(unsigned port);
 void serial_write(unsigned port, const char *s, unsigned len);
+void serial_irq_enable(unsigned port); /* received data raises ISA interrupt 4 (com1) or 3 (com2) */
 int serial_read(unsigned port); /* next input byte, or -1 */
 extern unsigned log_port, console_port;
 
+extern uint64_t (*log_clock)(void);     /* ns since boot, for the lines; NULL until time is known */
+extern void (*panic_stop_others)(void); /* set when other CPUs run */
+extern bool panicking; /* set by panic() before it stops the other CPUs by NMI */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void backtrace_from(uint64_t rip, uint64_t rbp); /* with symbols */
 #define ASSERT(c) ((c) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #c))

@@ -2,6 +2,7 @@
 /*
  * Per-CPU data: variables defined with PERCPU live in section .percpu; each CPU has its own copy, reached through
  * the GS base (which always holds this CPU's offset from the section's link address; guests' GS is swapped at entry/exit).
+ * Every per-CPU variable starts as zero on every CPU: no initialisers.
  * The hypervisor is not preemptible, so a this_cpu() value stays valid until the function returns to the CPU loop.
  */
 #ifndef LIB_PERCPU_H

@@ -34,6 +34,7 @@ struct frame {
 /* Boot: describe RAM, then free what the boot protocol left. Addresses in bytes. */
 struct mem_range { uint64_t start, end; };
 void frames_init(const struct mem_range *ram, unsigned n, uint64_t boot_alloc_start);
+void frames_give(uint64_t start, uint64_t end); /* boot: bytes [start, end) are free from now on */
 bool frame_is_ram(mfn_t m);
 struct frame *frame_of(mfn_t m);  /* m must be RAM */
 mfn_t frame_mfn(const struct frame *f);

@@ -26,8 +26,13 @@ struct p2m {
     struct pagetable npt;
     struct iommu_domain *iommu; /* NULL: owns no device */
     uint64_t max_gfn;           /* highest gfn ever mapped */
-    uint64_t running_on;        /* bitmap of CPUs (< 64) that have the domain's vCPU inside the guest; set by cpu/ at entry */
+    uint64_t running_on;        /* bitmap of CPUs (< 64) inside a guest on these tables; set by cpu/ at entry, cleared at exit */
+    uint64_t flush_gen;         /* raised by each removal: a vCPU that last ran under an older one flushes before it runs */
 };
+/* What the nested table grants for a type (PT_* with the type in the software bits), and whether devices may reach it. */
+unsigned p2m_type_perm(enum p2m_type t);
+bool p2m_type_dma(enum p2m_type t);
+
 int p2m_init(struct p2m *p);
 void p2m_destroy(struct p2m *p);  /* the domain runs nowhere any more */
 
@@ -51,6 +56,6 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g);
 int p2m_read(struct p2m *p, gpa_t a, void *dst, size_t len);
 int p2m_write(struct p2m *p, gpa_t a, const void *src, size_t len);
 
-/* cpu/ gives this: make every CPU in p->running_on leave the guest at least once and flush before it re-enters. Waits. */
+/* cpu/ gives this: every CPU in p->running_on leaves the guest at least once (and so meets the raised flush_gen). Waits. */
 extern void (*p2m_flush_cpus)(struct p2m *p);
 #endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* What both vendors share of a hardware vCPU: FPU state, start states, address translation by the guest's own tables. */
+#include "lib/log.h"
+#include "lib/string.h"
+#include "cpu/cpu.h"
+
+const struct cpu_ops *cpu;
+static const struct cpu_ops *const vendors[] = {&svm_ops};
+
+int cpu_select(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(vendors); i++)
+        if (vendors[i]->supported()) {
+            cpu = vendors[i];
+            return 0;
+        }
+    return -ENODEV;
+}
+
+void hvcpu_skip(struct hvcpu *v, const struct vmexit *x)
+{
+    v->regs.rip += x->len;
+    if (!hvcpu_64bit(v))
+        v->regs.rip &= 0xffffffff;
+    cpu->clear_shadow(v);
+}
+
+/* --- FPU: switched with the vCPU; the hypervisor itself never uses it (-mgeneral-regs-only) --- */
+
+#define XCR0_ALLOWED (BIT(0) | BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7)) /* x87 SSE AVX AVX-512 */
+
+static uint64_t xcr0_mask(void)
+{
+    static uint64_t mask;
+    if (!mask) {
+        struct cpuid c = cpuid(0xd, 0);
+        mask = ((uint64_t)c.d << 32 | c.a) & XCR0_ALLOWED;
+    }
+    return mask;
+}
+
+static bool have_xsave(void) { return read_cr4() & CR4_OSXSAVE; }
+
+void fpu_cpu_init(void)
+{
+    uint64_t cr4 = read_cr4() | BIT(9) | BIT(10); /* OSFXSR, OSXMMEXCPT */
+    if (cpuid(1, 0).c & BIT(26))
+        cr4 |= CR4_OSXSAVE;
+    write_cr4(cr4);
+    write_cr0((read_cr0() & ~(CR0_TS | BIT(2))) | BIT(1)); /* no EM, MP */
+    if (have_xsave())
+        xsetbv0(xcr0_mask());
+}
+
+int hvcpu_fpu_init(struct hvcpu *v)
+{
+    mfn_t m = frame_alloc(0); /* 4 KiB holds AVX-512's 2,688 bytes */
+    if (!mfn_valid_value(m))
+        return -ENOMEM;
+    v->fpu = mfn_to_virt(m);
+    hvcpu_fpu_reset(v);
+    return 0;
+}
+
+void hvcpu_fpu_destroy(struct hvcpu *v)
+{
+    if (v->fpu)
+        frame_put(virt_to_mfn(v->fpu));
+    v->fpu = NULL;
+}
+
+void hvcpu_fpu_reset(struct hvcpu *v)
+{
+    memset(v->fpu, 0, PAGE_SIZE);
+    *(uint16_t *)v->fpu = 0x37f;                  /* FCW */
+    *(uint32_t *)((char *)v->fpu + 24) = 0x1f80;  /* MXCSR */
+    v->xcr0 = 1;
+}
+
+static uint64_t xgetbv0(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (uint64_t)hi << 32 | lo;
+}
+
+void hvcpu_save_fpu(struct hvcpu *v)
+{
+    if (!have_xsave()) {
+        __asm__ volatile("fxsave64 (%0)" ::"r"(v->fpu) : "memory");
+        return;
+    }
+    v->xcr0 = xgetbv0(); /* some machines let guests set it unseen */
+    xsetbv0(xcr0_mask());
+    __asm__ volatile("xsave64 (%0)" ::"r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+}
+
+void hvcpu_load_fpu(struct hvcpu *v)
+{
+    if (!have_xsave()) {
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(v->fpu) : "memory");
+        return;
+    }
+    xsetbv0(xcr0_mask());
+    __asm__ volatile("xrstor64 (%0)" ::"r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+    xsetbv0(v->xcr0);
+}
+
+/* A guest's XSETBV: what it may have. */
+int hvcpu_set_xcr0(struct hvcpu *v, uint64_t value)
+{
+    if (!(value & 1) || (value & ~xcr0_mask()) || ((value & 4) && !(value & 2)))
+        return -EINVAL;
+    if ((value & 0xe0) && ((value & 0xe0) != 0xe0 || !(value & 4)))
+        return -EINVAL;
+    v->xcr0 = value;
+    xsetbv0(value);
+    return 0;
+}
+
+/* --- start states --- */
+
+static void state_base(struct hv_state *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->cr0 = CR0_ET;
+    s->dr6 = 0xffff0ff0;
+    s->dr7 = 0x400;
+    s->pat = 0x0007040600070406ull;
+    s->gdt_limit = s->idt_limit = 0xffff;
+    for (unsigned i = 0; i < SEG_COUNT; i++)
+        s->seg[i] = (struct hv_segment){0, 0x93, 0xffff, 0};
+    s->seg[SEG_LDTR].attr = 0x82;
+    s->seg[SEG_TR].attr = 0x8b;
+}
+
+void hvcpu_state_pvh(struct hvcpu *v, uint32_t entry, uint32_t start_info)
+{
+    struct hv_state s;
+    state_base(&s);
+    s.cr0 |= CR0_PE;
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++)
+        s.seg[i] = (struct hv_segment){0, i == SEG_CS ? 0xc9b : 0xc93, 0xffffffff, 0};
+    s.seg[SEG_TR] = (struct hv_segment){0, 0x8b, 0x67, 0};
+    s.gdt_limit = s.idt_limit = 0;
+    memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.rip = entry;
+    v->regs.rbx = start_info;
+    v->regs.rflags = 2;
+    ASSERT(cpu->set_state(v, &s) == 0);
+    hvcpu_fpu_reset(v);
+}
+
+void hvcpu_state_sipi(struct hvcpu *v, uint8_t page)
+{
+    struct hv_state s;
+    state_base(&s);
+    s.seg[SEG_CS] = (struct hv_segment){(uint16_t)(page << 8), 0x9b, 0xffff, (uint64_t)page << PAGE_SHIFT};
+    memset(&v->regs, 0, sizeof(v->regs));
+    v->regs.rflags = 2;
+    v->regs.rdx = cpuid(1, 0).a;
+    ASSERT(cpu->set_state(v, &s) == 0);
+    hvcpu_fpu_reset(v);
+}
+
+bool hvcpu_64bit(const struct hvcpu *v)
+{
+    struct hv_state s;
+    cpu->get_state(v, &s);
+    return (s.efer & EFER_LMA) && (s.seg[SEG_CS].attr & 0x200);
+}
+
+/* --- the guest's own paging (AMD APM vol. 2 ch. 5) --- */
+
+static int read_entry(struct p2m *p, uint64_t table, unsigned index, unsigned size, uint64_t *e)
+{
+    *e = 0;
+    return p2m_read(p, gpa(table + index * size), e, size);
+}
+
+static int walk(const struct hvcpu *v, const struct hv_state *s, uint64_t va, bool write, gpa_t *out)
+{
+    bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE;
+    unsigned levels = longmode ? 4 : pae ? 3 : 2, bits = pae ? 9 : 10, size = pae ? 8 : 4;
+    uint64_t addr_mask = pae ? 0x000ffffffffff000ull : 0xfffff000ull;
+    uint64_t table = longmode ? s->cr3 & addr_mask : s->cr3 & (pae ? 0xffffffe0u : 0xfffff000u);
+    if (longmode && (int64_t)(va << 16) >> 16 != (int64_t)va)
+        return -EFAULT;
+    for (unsigned l = levels; l-- > 0;) {
+        unsigned shift = PAGE_SHIFT + bits * l;
+        uint64_t e, mask = (1ull << bits) - 1;
+        if (!longmode && pae && l == 2)
+            mask = 3;
+        if (read_entry(v->p2m, table, (unsigned)(va >> shift & mask), size, &e) || !(e & 1))
+            return -EFAULT;
+        bool pdpte = !longmode && pae && l == 2;
+        if (write && !pdpte && !(e & 2))
+            return -EFAULT;
+        if (l == 0 || (l < 3 && !pdpte && (e & 0x80) && (pae || (s->cr4 & BIT(4))))) {
+            uint64_t off = (1ull << shift) - 1;
+            *out = gpa((e & addr_mask & ~off) | (va & off));
+            return 0;
+        }
+        table = e & addr_mask;
+    }
+    return -EFAULT;
+}
+
+int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
+{
+    struct hv_state s;
+    cpu->get_state(v, &s);
+    if (!(s.cr0 & CR0_PG)) {
+        *out = gpa(va & 0xffffffff);
+        return 0;
+    }
+    return walk(v, &s, va, write, out);
+}
+
+static int copy(const struct hvcpu *v, uint64_t va, void *buf, size_t len, bool write)
+{
+    char *b = buf;
+    while (len) {
+        size_t n = MIN(len, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
+        gpa_t a;
+        if (hvcpu_translate(v, va, write, &a) ||
+            (write ? p2m_write(v->p2m, a, b, n) : p2m_read(v->p2m, a, b, n)))
+            return -EFAULT;
+        va += n;
+        b += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int guest_read(const struct hvcpu *v, void *dst, uint64_t va, size_t len) { return copy(v, va, dst, len, false); }
+int guest_write(const struct hvcpu *v, uint64_t va, const void *src, size_t len)
+{
+    return copy(v, va, (void *)(uintptr_t)src, len, true);
+}

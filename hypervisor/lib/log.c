@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The log ring, its lines on the serial port, and panic. Each line starts with the time since boot in seconds. */
+#include "lib/log.h"
+#include "lib/lock.h"
+#include "lib/string.h"
+#include "lib/x86.h"
+
+#define RING_SIZE 65536u
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_LOG);
+static char ring[RING_SIZE];
+static uint64_t head, cleared; /* absolute positions: written so far, where readers may start */
+enum log_level log_threshold = LOG_INFO;
+unsigned log_port, console_port;
+uint64_t (*log_clock)(void); /* ns since boot; set when time is known */
+
+static const char *const prefix[] = {"error: ", "warning: ", "", "debug: "};
+
+static void emit(const char *s, unsigned n, bool serial)
+{
+    for (unsigned i = 0; i < n; i++)
+        ring[head++ % RING_SIZE] = s[i];
+    if (serial)
+        serial_write(log_port, s, n);
+}
+
+void log_msg(enum log_level l, const char *fmt, ...)
+{
+    if (l > LOG_INFO && l > log_threshold)
+        return;
+    char line[320];
+    uint64_t us = log_clock ? log_clock() / 1000 : 0;
+    int n = snprintf(line, sizeof(line), "(BH) [%5u.%06u] %s", (unsigned)(us / 1000000), (unsigned)(us % 1000000), prefix[l]);
+    va_list ap;
+    va_start(ap, fmt);
+    n += vsnprintf(line + n, sizeof(line) - (unsigned)n, fmt, ap);
+    va_end(ap);
+    n = MIN(n, (int)sizeof(line) - 2);
+    line[n++] = '\n';
+    spin_lock(&lock);
+    emit(line, (unsigned)n, l <= log_threshold);
+    spin_unlock(&lock);
+}
+
+unsigned log_read(uint64_t *pos, char *buf, unsigned len)
+{
+    spin_lock(&lock);
+    uint64_t oldest = MAX(cleared, head > RING_SIZE ? head - RING_SIZE : 0);
+    if (*pos < oldest || *pos > head)
+        *pos = oldest;
+    unsigned n = (unsigned)MIN((uint64_t)len, head - *pos);
+    for (unsigned i = 0; i < n; i++)
+        buf[i] = ring[(*pos)++ % RING_SIZE];
+    spin_unlock(&lock);
+    return n;
+}
+
+void log_clear(void)
+{
+    spin_lock(&lock);
+    cleared = head;
+    spin_unlock(&lock);
+}
+
+/* The table of our own symbols, made by tools/symtab; absent (weak) in the first link. */
+extern const uint64_t symtab_count[], symtab_addrs[];
+extern const uint32_t symtab_names[];
+extern const char symtab_strings[];
+
+static void print_address(uint64_t a)
+{
+    char line[160];
+    const char *name = "?";
+    uint64_t off = 0, lo = 0, hi = symtab_count[0];
+    while (lo < hi) {
+        uint64_t mid = (lo + hi) / 2;
+        if (symtab_addrs[mid] <= a)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (lo) {
+        name = symtab_strings + symtab_names[lo - 1];
+        off = a - symtab_addrs[lo - 1];
+    }
+    int n = snprintf(line, sizeof(line), "(BH)   %016lx  %s+0x%lx\n", a, name, off);
+    emit(line, (unsigned)n, true);
+}
+
+void backtrace_from(uint64_t rip, uint64_t rbp)
+{
+    print_address(rip);
+    for (int depth = 0; depth < 24; depth++) {
+        if (rbp < DIRECT_MAP || (rbp & 7))
+            return;
+        const uint64_t *frame = (const uint64_t *)rbp;
+        if (frame[1] < IMAGE_BASE)
+            return;
+        print_address(frame[1]);
+        if (frame[0] <= rbp)
+            return;
+        rbp = frame[0];
+    }
+}
+
+void (*panic_stop_others)(void);
+static unsigned panicking;
+
+_Noreturn void panic(const char *fmt, ...)
+{
+    irq_disable();
+    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) == 0) {
+        if (panic_stop_others)
+            panic_stop_others();
+        char line[256];
+        va_list ap;
+        va_start(ap, fmt);
+        int n = snprintf(line, sizeof(line), "(BH) PANIC: ");
+        n += vsnprintf(line + n, sizeof(line) - (unsigned)n, fmt, ap);
+        va_end(ap);
+        n = MIN(n, (int)sizeof(line) - 2);
+        line[n++] = '\n';
+        emit(line, (unsigned)n, true);
+        if (console_port != log_port)
+            serial_write(console_port, line, (unsigned)n);
+        backtrace_from((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+        static const char end[] = "(BH) This is a bug in Bulkhead. The machine is stopped.\n";
+        emit(end, sizeof(end) - 1, true);
+    }
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}

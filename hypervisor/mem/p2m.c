@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* A domain's physical memory; see mem/p2m.h. Taking away is always: unmap, flush CPUs and IOMMU, then drop the references. */
+#include "mem/p2m.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mem/iommu.h"
+
+#define BATCH 128
+
+void (*p2m_flush_cpus)(struct p2m *p);
+
+static bool holds_reference(enum p2m_type t) { return t != P2M_HOLE && t != P2M_MMIO; }
+
+unsigned p2m_type_perm(enum p2m_type t)
+{
+    switch (t) {
+    case P2M_MMIO: return PT_READ | PT_WRITE | PT_UNCACHED | PT_SOFT(t);
+    case P2M_GRANT_RO: return PT_READ | PT_SOFT(t);
+    case P2M_RO: return PT_READ | PT_EXEC | PT_SOFT(t);
+    case P2M_GRANT_RW: case P2M_SHARED: return PT_READ | PT_WRITE | PT_SOFT(t);
+    default: return PT_READ | PT_WRITE | PT_EXEC | PT_SOFT(t);
+    }
+}
+
+bool p2m_type_dma(enum p2m_type t) { return t == P2M_RAM || t == P2M_GRANT_RW || t == P2M_GRANT_RO; }
+
+int p2m_init(struct p2m *p)
+{
+    memset(p, 0, sizeof(*p));
+    spin_init(&p->lock, LOCK_P2M);
+    return pt_init(&p->npt, &pt_npt, 4);
+}
+
+void p2m_destroy(struct p2m *p) { pt_destroy(&p->npt); }
+
+/* lock held */
+static bool all_holes(struct p2m *p, uint64_t g, unsigned order)
+{
+    for (uint64_t i = 0; i < 1ull << order;) {
+        struct pt_leaf l = pt_lookup(&p->npt, g + i);
+        if (l.present)
+            return false;
+        i += 1ull << l.order;
+    }
+    return true;
+}
+
+/* lock held */
+static int map_both(struct p2m *p, uint64_t g, mfn_t m, unsigned order, enum p2m_type t)
+{
+    int r = pt_map(&p->npt, g, m, order, p2m_type_perm(t));
+    if (r == 0 && p->iommu && p2m_type_dma(t))
+        r = pt_map(&p->iommu->pt, g, m, order, p2m_type_perm(t) & (PT_READ | PT_WRITE));
+    if (r) {
+        pt_unmap(&p->npt, g, order);
+        if (p->iommu)
+            pt_unmap(&p->iommu->pt, g, order);
+    }
+    return r;
+}
+
+int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t)
+{
+    if (order > ORDER_1G || (g.v & ((1ull << order) - 1)))
+        return -EINVAL;
+    spin_lock(&p->lock);
+    int r = all_holes(p, g.v, order) ? map_both(p, g.v, m, order, t) : -EEXIST;
+    if (r == 0)
+        p->max_gfn = MAX(p->max_gfn, g.v + (1ull << order) - 1);
+    spin_unlock(&p->lock);
+    return r;
+}
+
+/* lock held: after entries of [g, g+n) are gone nobody uses them any more. */
+static void flush(struct p2m *p, uint64_t g, uint64_t n)
+{
+    __atomic_fetch_add(&p->flush_gen, 1, __ATOMIC_SEQ_CST);
+    if (p2m_flush_cpus)
+        p2m_flush_cpus(p);
+    if (p->iommu && iommu)
+        iommu->flush(p->iommu, g, n);
+}
+
+struct removed { mfn_t mfn; unsigned order; };
+
+/* lock held: take one run of at most 2^max pages at g out of the tables. */
+static int unmap_run(struct p2m *p, uint64_t g, unsigned max, struct removed *out)
+{
+    struct pt_leaf l = pt_lookup(&p->npt, g);
+    unsigned order = MIN(l.order, max);
+    while (g & ((1ull << order) - 1))
+        order -= 9;
+    if (!l.present)
+        return -ENOENT;
+    int r = pt_unmap(&p->npt, g, order);
+    if (r == 0 && p->iommu)
+        r = pt_unmap(&p->iommu->pt, g, order);
+    *out = (struct removed){holds_reference(PT_SOFT_OF(l.perm)) ? l.mfn : MFN_NONE, order};
+    return r;
+}
+
+static void drop(const struct removed *r, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (mfn_valid_value(r[i].mfn))
+            frame_put_order(r[i].mfn, r[i].order);
+}
+
+int p2m_remove(struct p2m *p, gfn_t g, unsigned order)
+{
+    if (order > ORDER_1G || (g.v & ((1ull << order) - 1)))
+        return -EINVAL;
+    struct removed batch[BATCH];
+    uint64_t end = g.v + (1ull << order), pos = g.v;
+    int r = 0;
+    while (pos < end && r == 0) {
+        unsigned n = 0;
+        uint64_t first = pos;
+        spin_lock(&p->lock);
+        while (pos < end && n < BATCH && (r = unmap_run(p, pos, order, &batch[n])) == 0)
+            pos += 1ull << batch[n++].order;
+        if (n)
+            flush(p, first, pos - first);
+        spin_unlock(&p->lock);
+        drop(batch, n);
+    }
+    return r;
+}
+
+int p2m_remove_exact(struct p2m *p, gfn_t g, mfn_t m, enum p2m_type t)
+{
+    struct removed one = {MFN_NONE, 0};
+    spin_lock(&p->lock);
+    struct pt_leaf l = pt_lookup(&p->npt, g.v);
+    int r = -ENOENT;
+    if (l.present && l.mfn.v == m.v && PT_SOFT_OF(l.perm) == (unsigned)t) {
+        r = unmap_run(p, g.v, 0, &one);
+        if (r == 0)
+            flush(p, g.v, 1);
+    }
+    spin_unlock(&p->lock);
+    if (r == 0)
+        drop(&one, 1);
+    return r;
+}
+
+bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget)
+{
+    struct removed batch[BATCH];
+    while (*next <= p->max_gfn && budget) {
+        unsigned n = 0;
+        uint64_t first = *next;
+        spin_lock(&p->lock);
+        while (*next <= p->max_gfn && n < BATCH && budget) {
+            budget--;
+            struct pt_leaf l = pt_lookup(&p->npt, *next);
+            if (!l.present)
+                *next = (*next | ((1ull << l.order) - 1)) + 1;
+            else if (unmap_run(p, *next, ORDER_2M, &batch[n]) == 0)
+                *next += 1ull << batch[n++].order;
+            else
+                break;
+        }
+        if (n)
+            flush(p, first, *next - first);
+        spin_unlock(&p->lock);
+        drop(batch, n);
+        if (!n && budget && *next <= p->max_gfn && pt_lookup(&p->npt, *next).present)
+            return false; /* no memory to split a large page: a later call tries again */
+    }
+    return *next > p->max_gfn;
+}
+
+mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t)
+{
+    spin_lock(&p->lock);
+    struct pt_leaf l = pt_lookup(&p->npt, g.v);
+    spin_unlock(&p->lock);
+    if (t)
+        *t = l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE;
+    return l.present ? l.mfn : MFN_NONE;
+}
+
+mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *type)
+{
+    if (g.v >> 36)
+        return MFN_NONE;
+    spin_lock(&p->lock);
+    struct pt_leaf l = pt_lookup(&p->npt, g.v);
+    enum p2m_type t = l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE;
+    bool ok = holds_reference(t) && (!write || (l.perm & PT_WRITE));
+    if (ok)
+        frame_get(l.mfn);
+    spin_unlock(&p->lock);
+    if (type)
+        *type = t;
+    return ok ? l.mfn : MFN_NONE;
+}
+
+unsigned p2m_order_at(struct p2m *p, gfn_t g)
+{
+    spin_lock(&p->lock);
+    struct pt_leaf l = pt_lookup(&p->npt, g.v);
+    spin_unlock(&p->lock);
+    return l.order;
+}
+
+static int access(struct p2m *p, gpa_t a, void *buf, size_t len, bool write)
+{
+    char *b = buf;
+    while (len) {
+        size_t off = a.v & (PAGE_SIZE - 1), n = MIN(len, PAGE_SIZE - off);
+        mfn_t m = p2m_get(p, gpa_to_gfn(a), write, NULL);
+        if (!mfn_valid_value(m))
+            return -EFAULT;
+        char *page = (char *)mfn_to_virt(m) + off;
+        if (write)
+            memcpy(page, b, n);
+        else
+            memcpy(b, page, n);
+        frame_put(m);
+        a.v += n;
+        b += n;
+        len -= n;
+    }
+    return 0;
+}
+
+int p2m_read(struct p2m *p, gpa_t a, void *dst, size_t len) { return access(p, a, dst, len, false); }
+int p2m_write(struct p2m *p, gpa_t a, const void *src, size_t len) { return access(p, a, (void *)(uintptr_t)src, len, true); }
