@@ -32,6 +32,7 @@ $(B)/$(1): $(call obj,host,$(2))
 	$(CC) -o $$@ $$^ $(3)
 $(call obj,host,$(2)): X_CFLAGS += $(4)
 all: $(B)/$(1)
+HOST_PROGRAMS += $(B)/$(1)
 -include $(patsubst %.o,%.d,$(call obj,host,$(2)))
 endef
 # $(call unit_test,NAME,SOURCES[,CFLAGS[,LIBS]]): build/tests/unit/NAME, CUnit, ASan+UBSan, run by `make test`.

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# The machine: packages, stock kernels, the two initramfs, the images and configurations of the demonstration.
+
+KERNELS := $(B)/kernels/control/version $(B)/kernels/guest/version
+$(KERNELS) &: tools/kernels
+	tools/deps
+	tools/kernels $(B)/kernels
+	touch $(KERNELS)
+$(B)/kernels/xen/xen: tools/kernels
+	tools/kernels --xen $(B)/kernels
+	touch $@
+
+$(B)/guest/verify: tools/guest/verify.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -static -o $@ $<
+-include $(B)/guest/verify.d
+
+INITRAMFS_TOOLS := tools/initramfs tools/cpio.py
+$(B)/guest.cpio: $(B)/guest/verify tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
+	tools/initramfs guest $@ --program $(B)/guest/verify
+
+# The control domain's programs: as many of these as there are rules for.
+CONTROL_PROGRAMS = $(filter $(HOST_PROGRAMS),$(B)/xenstore/xenstored $(B)/tools/bh $(B)/tools/bhd $(B)/tools/pcid)
+$(B)/control.cpio: $$(CONTROL_PROGRAMS) $$(SMALL_DOMAINS) tools/control/init $(INITRAMFS_TOOLS) $(KERNELS)
+	tools/initramfs control $@ $(addprefix --program ,$(CONTROL_PROGRAMS)) $(addprefix --domain ,$(SMALL_DOMAINS))
+all: $(B)/control.cpio $(B)/guest.cpio
