@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections: see conn.h. */
+#include "xenstore/core/conn.h"
+#include "xenstore/core/txn.h"
+#include "xenstore/core/watch.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARE_BYTES (sizeof(struct xsd_sockmsg) + 16)
+#define PRIVILEGED_EVENTS 16 /* times the quota */
+
+static struct msg *msg_new(size_t len)
+{
+    struct msg *m = malloc(sizeof(*m) + len);
+
+    if (m)
+        *m = (struct msg){ .len = (uint32_t)len };
+    return m;
+}
+
+struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *transport, struct actor actor)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+    struct msg *spare = msg_new(SPARE_BYTES);
+
+    if (!c || !spare) {
+        free(c);
+        free(spare);
+        return NULL;
+    }
+    spare->spare = true;
+    c->spare = spare;
+    c->store = s;
+    c->ops = ops;
+    c->transport = transport;
+    c->actor = actor;
+    c->out_tail = &c->out;
+    c->prev = &s->conns;
+    c->next = s->conns;
+    if (c->next)
+        c->next->prev = &c->next;
+    s->conns = c;
+    return c;
+}
+
+/* The first message of the queue is gone, or given up. */
+static void drop_first(struct conn *c)
+{
+    struct msg *m = c->out;
+
+    c->out = m->next;
+    if (!c->out)
+        c->out_tail = &c->out;
+    if (m->event)
+        c->event_bytes -= m->len;
+    else
+        c->replies--;
+    if (m->spare)
+        c->spare = m;
+    else
+        free(m);
+}
+
+void conn_reset(struct conn *c)
+{
+    while (c->txns)
+        txn_free(c->txns);
+    watch_remove_all(c);
+    while (c->out)
+        drop_first(c);
+    c->overflow = false;
+    c->in_start = c->in_end = 0;
+}
+
+void conn_close(struct conn *c)
+{
+    conn_reset(c);
+    *c->prev = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    free(c->spare);
+    free(c);
+}
+
+static void enqueue(struct conn *c, struct msg *m, struct xsd_sockmsg hdr, bool event)
+{
+    memcpy(m->bytes, &hdr, sizeof(hdr));
+    m->len = (uint32_t)(sizeof(hdr) + hdr.len);
+    m->sent = 0;
+    m->event = event;
+    m->next = NULL;
+    *c->out_tail = m;
+    c->out_tail = &m->next;
+    if (event)
+        c->event_bytes += m->len;
+    else
+        c->replies++;
+}
+
+void conn_reply(struct conn *c, const struct xsd_sockmsg *hdr, uint32_t type, const void *data, size_t len)
+{
+    struct xsd_sockmsg out = { .type = type, .req_id = hdr->req_id, .tx_id = hdr->tx_id, .len = (uint32_t)len };
+    struct msg *m = msg_new(sizeof(out) + len);
+
+    if (!m) {
+        m = c->spare;
+        c->spare = NULL;
+        data = "ENOMEM";
+        len = sizeof("ENOMEM");
+        out.type = XS_ERROR;
+        out.len = (uint32_t)len;
+    }
+    memcpy(m->bytes + sizeof(out), data, len);
+    enqueue(c, m, out, false);
+}
+
+void conn_error(struct conn *c, const struct xsd_sockmsg *hdr, int err)
+{
+    const char *name = "EINVAL";
+
+    for (size_t i = 0; i < sizeof(xsd_errors) / sizeof(xsd_errors[0]); i++)
+        if (xsd_errors[i].errnum == err)
+            name = xsd_errors[i].errstring;
+    conn_reply(c, hdr, XS_ERROR, name, strlen(name) + 1);
+}
+
+void conn_event(struct conn *c, const char *path, const char *token)
+{
+    size_t path_len = strlen(path) + 1, token_len = strlen(token) + 1;
+    struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_len + token_len) };
+    size_t limit = (size_t)c->store->limits[QUOTA_EVENTS] * (actor_privileged(&c->actor) ? PRIVILEGED_EVENTS : 1);
+    struct msg *m = NULL;
+
+    if (c->overflow)
+        return;
+    if (c->event_bytes < limit)
+        m = msg_new(sizeof(hdr) + hdr.len);
+    if (!m || hdr.len > XENSTORE_PAYLOAD_MAX) {
+        free(m);
+        quota_refuse(c->store, c->actor.domid, QUOTA_EVENTS, 0);
+        c->overflow = hdr.len <= XENSTORE_PAYLOAD_MAX;
+        return;
+    }
+    memcpy(m->bytes + sizeof(hdr), path, path_len);
+    memcpy(m->bytes + sizeof(hdr) + path_len, token, token_len);
+    enqueue(c, m, hdr, true);
+    c->store->ops->wake(c);
+}
+
+/* Send what the other side takes. False: it is gone. */
+static bool send_queue(struct conn *c)
+{
+    while (c->out) {
+        struct msg *m = c->out;
+        long n = c->ops->write(c, m->bytes + m->sent, m->len - m->sent);
+
+        if (n < 0)
+            return false;
+        m->sent += (uint32_t)n;
+        if (m->sent < m->len)
+            return true;
+        drop_first(c);
+        if (!c->out && c->overflow) {
+            c->overflow = false;
+            watch_fire_all(c);
+        }
+    }
+    return true;
+}
+
+bool conn_takes(const struct conn *c)
+{
+    uint32_t limit = c->store->limits[QUOTA_OUTSTANDING];
+
+    return c->spare && c->replies < (limit ? limit : 1);
+}
+
+/* Is a whole request in the buffer? Its header goes to *hdr. */
+static bool whole(const struct conn *c, struct xsd_sockmsg *hdr)
+{
+    size_t have = c->in_end - c->in_start;
+
+    if (have < sizeof(*hdr))
+        return false;
+    memcpy(hdr, c->in + c->in_start, sizeof(*hdr));
+    return hdr->len > XENSTORE_PAYLOAD_MAX || have - sizeof(*hdr) >= hdr->len;
+}
+
+static long fill(struct conn *c)
+{
+    long n;
+
+    memmove(c->in, c->in + c->in_start, c->in_end - c->in_start);
+    c->in_end -= c->in_start;
+    c->in_start = 0;
+    n = c->ops->read(c, c->in + c->in_end, sizeof(c->in) - c->in_end);
+    if (n > 0)
+        c->in_end += (size_t)n;
+    return n;
+}
+
+static enum turn take_requests(struct conn *c)
+{
+    struct xsd_sockmsg hdr;
+    long n;
+
+    for (int budget = TURN_REQUESTS; budget; budget--) {
+        if (!conn_takes(c))
+            return TURN_IDLE;
+        while (!whole(c, &hdr)) {
+            n = fill(c);
+            if (n <= 0)
+                return n < 0 ? TURN_OVER : TURN_IDLE;
+        }
+        if (hdr.len > XENSTORE_PAYLOAD_MAX)
+            return TURN_BAD;
+        c->in_start += sizeof(hdr) + hdr.len;
+        request_run(c, &hdr, c->in + c->in_start - hdr.len);
+    }
+    return TURN_MORE;
+}
+
+enum turn conn_turn(struct conn *c)
+{
+    enum turn t;
+    bool full;
+
+    c->ops->begin(c);
+    if (!send_queue(c))
+        return TURN_OVER;
+    t = take_requests(c);
+    full = !conn_takes(c);
+    if (t <= TURN_MORE && !send_queue(c))
+        t = TURN_OVER;
+    if (t <= TURN_MORE && full)
+        t = conn_takes(c) ? TURN_MORE : TURN_IDLE;
+    c->ops->flush(c);
+    return t;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* XS_CONTROL: what an administrator may ask of the daemon (xenstore-control). Answers are text. */
+#include "xenstore/core/conn.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct out {
+    char *buf;
+    size_t room, used;
+};
+
+static void __attribute__((format(printf, 2, 3))) put(struct out *o, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(o->buf + o->used, o->room - o->used, fmt, ap);
+    va_end(ap);
+    if (n > 0)
+        o->used = o->used + (size_t)n < o->room ? o->used + (size_t)n : o->room - 1;
+}
+
+static int do_check(struct store *s, char **argv, int argc, struct out *o)
+{
+    size_t owned = 0, pending = 0;
+
+    for (unsigned i = 0; i < ACCOUNT_PAGES; i++)
+        for (unsigned k = 0; s->accounts[i] && k < ACCOUNTS_PER_PAGE; k++)
+            owned += s->accounts[i][k].nodes;
+    for (struct conn *c = s->conns; c; c = c->next)
+        pending += c->event_bytes;
+    put(o, "nodes: %zu\nwatches: %zu\nunread event bytes: %zu", owned, s->watch_count, pending);
+    return 0;
+}
+
+static int do_domains(struct store *s, char **argv, int argc, struct out *o)
+{
+    domains_refresh(s);
+    put(o, "OK");
+    return 0;
+}
+
+static int do_log(struct store *s, char **argv, int argc, struct out *o)
+{
+    if (argc == 2 && (!strcmp(argv[1], "on") || !strcmp(argv[1], "off")))
+        s->trace = argv[1][1] == 'n';
+    else if (argc != 1)
+        return EINVAL;
+    put(o, argc == 2 ? "OK" : s->trace ? "on" : "off");
+    return 0;
+}
+
+static int do_print(struct store *s, char **argv, int argc, struct out *o)
+{
+    if (argc != 2)
+        return EINVAL;
+    store_log(s, "control: %s", argv[1]);
+    put(o, "OK");
+    return 0;
+}
+
+static int show_account(struct store *s, unsigned long domid, struct out *o)
+{
+    const struct account *a = account_of(s, (uint16_t)domid);
+
+    if (!a)
+        return ENOMEM;
+    put(o, "Domain %lu:\nnodes: %u\nwatches: %u\ntransactions: %u", domid, a->nodes, a->watches, a->transactions);
+    for (int q = 0; q < QUOTA_COUNT; q++)
+        if (a->refused[q])
+            put(o, "\nrefused %s: %u", quota_name(q), a->refused[q]);
+    return 0;
+}
+
+static int set_quota(struct store *s, const char *name, const char *value)
+{
+    unsigned long v;
+
+    if (!parse_number(value, UINT32_MAX, &v))
+        return EINVAL;
+    for (int q = 0; q < QUOTA_COUNT; q++)
+        if (!strcmp(name, quota_name(q))) {
+            s->limits[q] = (uint32_t)v;
+            store_log(s, "quota: %s is now %lu", name, v);
+            return 0;
+        }
+    return EINVAL;
+}
+
+static int do_quota(struct store *s, char **argv, int argc, struct out *o)
+{
+    unsigned long domid;
+    int err = EINVAL;
+
+    if (argc == 2 && parse_number(argv[1], DOMID_LIMIT - 1, &domid))
+        return show_account(s, domid, o);
+    if (argc == 4 && !strcmp(argv[1], "set"))
+        err = set_quota(s, argv[2], argv[3]);
+    if (argc == 1)
+        err = 0;
+    for (int q = 0; !err && argc == 1 && q < QUOTA_COUNT; q++)
+        put(o, "%s%s: %u", q ? "\n" : "", quota_name(q), s->limits[q]);
+    if (argc != 1)
+        put(o, "OK");
+    return err;
+}
+
+static int do_help(struct store *s, char **argv, int argc, struct out *o);
+
+static const struct command {
+    const char *name;
+    int (*run)(struct store *s, char **argv, int argc, struct out *o);
+    const char *args;
+} commands[] = {
+    { "check", do_check, "" },
+    { "domains", do_domains, "" },
+    { "help", do_help, "" },
+    { "log", do_log, "[on|off]" },
+    { "print", do_print, "<string>" },
+    { "quota", do_quota, "[set <name> <value>|<domid>]" },
+};
+
+static int do_help(struct store *s, char **argv, int argc, struct out *o)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        put(o, "%s%s %s", i ? "\n" : "", commands[i].name, commands[i].args);
+    return 0;
+}
+
+int control_run(struct store *s, char **argv, int argc, char *out, size_t room)
+{
+    struct out o = { out, room, 0 };
+
+    out[0] = 0;
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (!strcmp(argv[0], commands[i].name))
+            return commands[i].run(s, argv, argc, &o);
+    return EINVAL;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Introduced domains: see store.h. */
+#include "xenstore/core/conn.h"
+#include "xenstore/core/watch.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct domain *domain_find(struct store *s, uint16_t domid)
+{
+    struct domain *d = s->domains;
+
+    while (d && d->domid != domid)
+        d = d->next;
+    return d;
+}
+
+static void forget(struct store *s, struct domain *d)
+{
+    struct domain **link = &s->domains;
+
+    for (struct domain *o = s->domains; o; o = o->next)
+        if (o->target == d->domid) {
+            o->target = NO_TARGET;
+            if (o->conn)
+                o->conn->actor.target = NO_TARGET;
+        }
+    while (*link != d)
+        link = &(*link)->next;
+    *link = d->next;
+    s->ops->ring_close(d);
+    free(d);
+}
+
+int domain_introduce(struct store *s, uint16_t domid, uint64_t gfn, uint32_t port)
+{
+    struct domain *d = domain_find(s, domid);
+    int err;
+
+    if (d) {
+        d->shutdown = false;
+    } else {
+        d = calloc(1, sizeof(*d));
+        if (!d)
+            return ENOMEM;
+        d->domid = domid;
+        d->target = NO_TARGET;
+        d->next = s->domains;
+        s->domains = d;
+    }
+    err = s->ops->ring_open(s, d, gfn, port);
+    if (err) {
+        store_log(s, "domain %u: no ring, error %d", domid, err);
+        forget(s, d);
+        return err;
+    }
+    if (d->conn)
+        d->conn->actor.target = d->target;
+    return 0;
+}
+
+int domain_release(struct store *s, uint16_t domid)
+{
+    struct domain *d = domain_find(s, domid);
+
+    if (!d)
+        return ENOENT;
+    forget(s, d);
+    return 0;
+}
+
+int domain_set_target(struct store *s, uint16_t domid, uint16_t target)
+{
+    struct domain *d = domain_find(s, domid);
+
+    if (!d || !domain_find(s, target))
+        return ENOENT;
+    d->target = target;
+    if (d->conn)
+        d->conn->actor.target = target;
+    return 0;
+}
+
+unsigned domains_refresh(struct store *s)
+{
+    struct domain *d, *next;
+    unsigned news = 0;
+
+    for (d = s->domains; d; d = next) {
+        enum domain_state state = s->ops->domain_state(d->domid);
+
+        next = d->next;
+        if (state == DOMAIN_GONE) {
+            news++;
+            forget(s, d);
+        } else if (state == DOMAIN_SHUTDOWN && !d->shutdown) {
+            news++;
+            d->shutdown = true;
+        }
+    }
+    if (news)
+        watch_fire_special(s, "@releaseDomain");
+    return news;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Quotas: how much of the daemon an unprivileged domain may use, what it uses now, and the log of what was refused.
+ * Limits are one table for all domains, settable while running. Domain 0 (and so every socket) is counted, not limited.
+ */
+#ifndef XENSTORE_CORE_QUOTA_H
+#define XENSTORE_CORE_QUOTA_H
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+enum quota {
+    QUOTA_NODES,        /* nodes owned */
+    QUOTA_WATCHES,      /* watches registered */
+    QUOTA_TRANSACTIONS, /* transactions open */
+    QUOTA_OUTSTANDING,  /* replies not yet read */
+    QUOTA_NODE_SIZE,    /* bytes of a node's value */
+    QUOTA_PERMISSIONS,  /* entries of a node's permission list */
+    QUOTA_TX_NODES,     /* different nodes used in one transaction */
+    QUOTA_PATH_LEN,     /* bytes of a path; below /local/domain/N/ only the rest counts */
+    QUOTA_EVENTS,       /* bytes of watch events not yet read (binds domain 0's connections too, 16 times as many) */
+    QUOTA_COUNT
+};
+
+/* What one domain uses. */
+struct account {
+    uint16_t domid;
+    uint32_t nodes, watches, transactions;
+    uint32_t refused[QUOTA_COUNT];
+};
+
+/* Changes in node counts that an operation or a transaction will make. */
+struct ledger {
+    unsigned n, room;
+    struct ledger_entry {
+        uint16_t domid;
+        int32_t nodes;
+    } *e;
+};
+
+/* Name of a quota as xenstore-control shows it. */
+const char *quota_name(enum quota q);
+void quota_defaults(uint32_t limits[QUOTA_COUNT]);
+/* The account of a domain, made on first use; NULL: no memory. */
+struct account *account_of(struct store *s, uint16_t domid);
+void accounts_free(struct store *s);
+/* Log that `domid` was refused by a quota (the first time, then at every power of two). Returns `err`. */
+int quota_refuse(struct store *s, uint16_t domid, enum quota q, int err);
+
+int32_t ledger_get(const struct ledger *l, uint16_t domid);
+bool ledger_add(struct ledger *l, uint16_t domid, int32_t nodes);
+/* Add all of `from` to `to`; false without memory, then `to` is as it was. */
+bool ledger_merge(struct ledger *to, const struct ledger *from);
+void ledger_free(struct ledger *l);
+#endif

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests: one function an operation, found in a table by its number. A function takes its arguments apart, asks view.c, txn.c,
+ * watch.c or domain.c, and either returns an errno, which becomes the reply, or has replied and returns 0. The reply goes
+ * before the watch events that the request causes.
+ */
+#include "xenstore/core/conn.h"
+#include "xenstore/core/txn.h"
+#include "xenstore/core/watch.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct request {
+    struct store *s;
+    struct conn *c;
+    const struct xsd_sockmsg *hdr;
+    char *data;
+    size_t len;
+    struct txn *txn;   /* or NULL */
+    struct view *view; /* the transaction's or the live one */
+    char path[PATH_BUF];
+};
+
+static int reply(struct request *r, const void *data, size_t len)
+{
+    conn_reply(r->c, r->hdr, r->hdr->type, data, len);
+    return 0;
+}
+
+static int ack(struct request *r)
+{
+    return reply(r, "OK", 3);
+}
+
+/* Take the first strings apart; returns how many there were, at most max, and in *used the bytes they took. */
+static int split(struct request *r, char **v, int max, size_t *used)
+{
+    size_t at = 0;
+    int n = 0;
+
+    while (n < max && at < r->len) {
+        size_t len = strnlen(r->data + at, r->len - at);
+
+        if (at + len == r->len)
+            break; /* no NUL */
+        v[n++] = r->data + at;
+        at += len + 1;
+    }
+    *used = at;
+    return n;
+}
+
+/* The whole payload is exactly n strings. */
+static bool strings(struct request *r, char **v, int n)
+{
+    size_t used;
+
+    return split(r, v, n, &used) == n && used == r->len;
+}
+
+/* Make r->path of what the client wrote. */
+static int take_path(struct request *r, const char *in)
+{
+    const struct actor *a = &r->c->actor;
+    unsigned domid;
+    int off = 0, err = path_canonical(a->domid, in, r->path, NULL);
+
+    if (err || actor_privileged(a))
+        return err;
+    if (sscanf(r->path, "/local/domain/%5u/%n", &domid, &off) != 1)
+        off = 0;
+    if (strlen(r->path + off) > r->s->limits[QUOTA_PATH_LEN])
+        return quota_refuse(r->s, a->domid, QUOTA_PATH_LEN, EINVAL);
+    return 0;
+}
+
+/* The node the client wants to look at; notes in the transaction what it learns. */
+static int look(struct request *r, const char *in, unsigned what, struct node **n)
+{
+    int noted, err = take_path(r, in);
+
+    if (err)
+        return err;
+    err = view_get(r->view, &r->c->actor, r->path, ACCESS_READ, n);
+    noted = r->txn ? txn_read(r->txn, r->path, err ? READ_NODE : what) : 0;
+    return noted ? noted : err;
+}
+
+static int do_directory(struct request *r)
+{
+    struct node *n;
+    char *path;
+    int err = strings(r, &path, 1) ? look(r, path, READ_KIDS, &n) : EINVAL;
+
+    if (err)
+        return err;
+    if (tree_kids_bytes(n) > XENSTORE_PAYLOAD_MAX)
+        return E2BIG;
+    return reply(r, r->s->scratch, tree_kids_list(n, 0, r->s->scratch, XENSTORE_PAYLOAD_MAX));
+}
+
+static int do_directory_part(struct request *r)
+{
+    char *v[2], *out = r->s->scratch;
+    unsigned long from;
+    struct node *n;
+    size_t len, got;
+    int err;
+
+    if (!strings(r, v, 2) || !parse_number(v[1], UINT32_MAX, &from))
+        return EINVAL;
+    err = look(r, v[0], READ_KIDS, &n);
+    if (err)
+        return err;
+    len = (size_t)snprintf(out, XENSTORE_PAYLOAD_MAX, "%llu", (unsigned long long)n->kgen) + 1;
+    got = tree_kids_list(n, from, out + len, XENSTORE_PAYLOAD_MAX - len - 1);
+    len += got;
+    if (from + got >= tree_kids_bytes(n))
+        out[len++] = 0;
+    return reply(r, out, len);
+}
+
+static int do_read(struct request *r)
+{
+    struct node *n;
+    char *path;
+    int err = strings(r, &path, 1) ? look(r, path, READ_NODE, &n) : EINVAL;
+
+    if (err)
+        return err;
+    return n->value ? reply(r, n->value->data, n->value->len) : reply(r, "", 0);
+}
+
+static int do_get_perms(struct request *r)
+{
+    struct perms **special, *p;
+    size_t len = 0, one;
+    struct node *n;
+    char *path;
+    int err;
+
+    if (!strings(r, &path, 1))
+        return EINVAL;
+    special = watch_special(r->s, path);
+    err = special ? 0 : look(r, path, READ_PERMS, &n);
+    if (err)
+        return err;
+    p = special ? *special : n->perms;
+    for (uint32_t i = 0; i < p->n; i++, len += one) {
+        one = perm_format(p->p[i], r->s->scratch + len, XENSTORE_PAYLOAD_MAX - len);
+        if (!one)
+            return E2BIG;
+    }
+    return reply(r, r->s->scratch, len);
+}
+
+/* Make a change where it belongs, answer, and tell the watches. Takes over what ch holds. */
+static int change(struct request *r, struct change *ch)
+{
+    int err;
+
+    ch->path = r->path;
+    if (r->txn) {
+        err = txn_change(r->txn, ch);
+        return err ? err : ack(r);
+    }
+    err = change_make(r->s, &r->s->live, &r->c->actor, ch);
+    if (!err) {
+        view_settle(r->s, &r->s->live);
+        r->s->version += ch->changed;
+        ack(r);
+        change_fire(r->s, ch);
+    }
+    change_clear(ch);
+    return err;
+}
+
+static int do_write(struct request *r)
+{
+    struct change ch = { .type = CHANGE_WRITE };
+    size_t used;
+    char *path;
+    int err = split(r, &path, 1, &used) == 1 ? take_path(r, path) : EINVAL;
+
+    if (err)
+        return err;
+    if (used < r->len) {
+        ch.value = blob_new(r->data + used, r->len - used);
+        if (!ch.value)
+            return ENOMEM;
+    }
+    return change(r, &ch);
+}
+
+static int do_mkdir(struct request *r)
+{
+    struct change ch = { .type = CHANGE_MKDIR };
+    char *path;
+    int err = strings(r, &path, 1) ? take_path(r, path) : EINVAL;
+
+    return err ? err : change(r, &ch);
+}
+
+static int do_rm(struct request *r)
+{
+    struct change ch = { .type = CHANGE_RM };
+    char *path;
+    int err = strings(r, &path, 1) ? take_path(r, path) : EINVAL;
+
+    return err ? err : change(r, &ch);
+}
+
+/* The list of permissions in the strings after the path. */
+static int parse_perms(struct request *r, size_t at, struct perms **out)
+{
+    uint32_t n = 0;
+    struct perms *p;
+
+    for (size_t i = at; i < r->len; i++)
+        n += !r->data[i];
+    if (!n || r->data[r->len - 1])
+        return EINVAL;
+    p = perms_new(n);
+    if (!p)
+        return ENOMEM;
+    for (uint32_t i = 0; i < n; i++, at += strlen(r->data + at) + 1)
+        if (!perm_parse(r->data + at, &p->p[i])) {
+            perms_put(p);
+            return EINVAL;
+        }
+    *out = p;
+    return 0;
+}
+
+static int do_set_perms(struct request *r)
+{
+    struct change ch = { .type = CHANGE_PERMS };
+    struct perms **special;
+    size_t used;
+    char *path;
+    int err = split(r, &path, 1, &used) == 1 ? parse_perms(r, used, &ch.perms) : EINVAL;
+
+    if (err)
+        return err;
+    special = watch_special(r->s, path);
+    if (special) {
+        if (perms_access(*special, &r->c->actor) == ACCESS_ALL) {
+            perms_put(*special);
+            *special = ch.perms;
+            return ack(r);
+        }
+        err = EACCES;
+    } else {
+        err = take_path(r, path);
+        if (!err)
+            return change(r, &ch);
+    }
+    change_clear(&ch);
+    return err;
+}
+
+static int do_watch(struct request *r)
+{
+    unsigned long depth = 0;
+    bool relative = false;
+    char *v[3];
+    size_t used;
+    int err = 0, n = split(r, v, 3, &used);
+
+    if (n < 2 || used != r->len || (n == 3 && !parse_number(v[2], 0xffff, &depth)))
+        return EINVAL;
+    if (v[0][0] != '@') {
+        err = take_path(r, v[0]);
+        relative = v[0][0] != '/';
+    } else if (strlen(v[0]) > XENSTORE_REL_PATH_MAX) {
+        err = EINVAL;
+    } else {
+        strcpy(r->path, v[0]);
+    }
+    if (!err)
+        err = watch_add(r->c, r->path, v[1], relative, n == 3 ? (int)depth : DEPTH_ALL);
+    if (err)
+        return err;
+    ack(r);
+    conn_event(r->c, v[0], v[1]);
+    return 0;
+}
+
+static int do_unwatch(struct request *r)
+{
+    char *v[2];
+    int err = strings(r, v, 2) ? 0 : EINVAL;
+
+    if (!err && v[0][0] == '@' && strlen(v[0]) < sizeof(r->path))
+        strcpy(r->path, v[0]);
+    else if (!err)
+        err = take_path(r, v[0]);
+    if (!err)
+        err = watch_remove(r->c, r->path, v[1]);
+    return err ? err : ack(r);
+}
+
+static int do_reset_watches(struct request *r)
+{
+    watch_remove_all(r->c);
+    return ack(r);
+}
+
+static int do_transaction_start(struct request *r)
+{
+    struct txn *t;
+    char id[16];
+    int err = r->txn ? EBUSY : txn_start(r->c, &t);
+
+    if (err)
+        return err;
+    return reply(r, id, (size_t)snprintf(id, sizeof(id), "%u", t->id) + 1);
+}
+
+static int do_transaction_end(struct request *r)
+{
+    char *how;
+    int err;
+
+    if (!strings(r, &how, 1) || (strcmp(how, "T") && strcmp(how, "F")))
+        return EINVAL;
+    if (!r->txn)
+        return ENOENT;
+    err = *how == 'T' ? txn_commit(r->txn) : 0;
+    if (!err)
+        ack(r);
+    if (!err && *how == 'T')
+        txn_fire(r->txn);
+    txn_free(r->txn);
+    return err;
+}
+
+/* The first n of the strings are domain ids or other numbers. */
+static bool numbers(struct request *r, unsigned long *out, int n, unsigned long max)
+{
+    char *v[4];
+    size_t used;
+
+    if (split(r, v, n, &used) < n)
+        return false;
+    for (int i = 0; i < n; i++)
+        if (!parse_number(v[i], i ? max : DOMID_LIMIT - 1, &out[i]))
+            return false;
+    return true;
+}
+
+static int do_introduce(struct request *r)
+{
+    unsigned long v[3];
+    bool known;
+    int err;
+
+    if (!numbers(r, v, 3, UINT64_MAX) || !v[0] || !v[2] || v[2] > UINT32_MAX)
+        return EINVAL;
+    known = domain_find(r->s, (uint16_t)v[0]);
+    err = domain_introduce(r->s, (uint16_t)v[0], v[1], (uint32_t)v[2]);
+    if (err)
+        return err;
+    ack(r);
+    if (!known)
+        watch_fire_special(r->s, "@introduceDomain");
+    return 0;
+}
+
+static int do_release(struct request *r)
+{
+    unsigned long domid;
+    int err = numbers(r, &domid, 1, 0) && domid ? domain_release(r->s, (uint16_t)domid) : EINVAL;
+
+    if (err)
+        return err;
+    ack(r);
+    watch_fire_special(r->s, "@releaseDomain");
+    return 0;
+}
+
+static int do_resume(struct request *r)
+{
+    unsigned long domid;
+    struct domain *d;
+
+    if (!numbers(r, &domid, 1, 0))
+        return EINVAL;
+    d = domain_find(r->s, (uint16_t)domid);
+    if (!d)
+        return ENOENT;
+    d->shutdown = false;
+    return ack(r);
+}
+
+static int do_set_target(struct request *r)
+{
+    unsigned long v[2];
+    int err = numbers(r, v, 2, DOMID_LIMIT - 1) ? domain_set_target(r->s, (uint16_t)v[0], (uint16_t)v[1]) : EINVAL;
+
+    return err ? err : ack(r);
+}
+
+static int do_get_domain_path(struct request *r)
+{
+    unsigned long domid;
+    char path[40];
+    char *v;
+
+    if (!strings(r, &v, 1) || !parse_number(v, 0xffff, &domid))
+        return EINVAL;
+    return reply(r, path, (size_t)snprintf(path, sizeof(path), "/local/domain/%lu", domid) + 1);
+}
+
+static int do_is_domain_introduced(struct request *r)
+{
+    unsigned long domid;
+    char *v;
+
+    if (!strings(r, &v, 1) || !parse_number(v, 0xffff, &domid))
+        return EINVAL;
+    return reply(r, !domid || domain_find(r->s, (uint16_t)domid) ? "T" : "F", 2);
+}
+
+static int do_control(struct request *r)
+{
+    char *v[8];
+    size_t used;
+    int n = split(r, v, 8, &used), err;
+
+    if (!n || used != r->len)
+        return EINVAL;
+    err = control_run(r->s, v, n, r->s->scratch, XENSTORE_PAYLOAD_MAX);
+    return err ? err : reply(r, r->s->scratch, strlen(r->s->scratch) + 1);
+}
+
+static const struct op {
+    const char *name;
+    int (*run)(struct request *r);
+    bool privileged;
+} ops[XS_TYPE_COUNT] = {
+    [XS_CONTROL] = { "CONTROL", do_control, true },
+    [XS_DIRECTORY] = { "DIRECTORY", do_directory, false },
+    [XS_READ] = { "READ", do_read, false },
+    [XS_GET_PERMS] = { "GET_PERMS", do_get_perms, false },
+    [XS_WATCH] = { "WATCH", do_watch, false },
+    [XS_UNWATCH] = { "UNWATCH", do_unwatch, false },
+    [XS_TRANSACTION_START] = { "TRANSACTION_START", do_transaction_start, false },
+    [XS_TRANSACTION_END] = { "TRANSACTION_END", do_transaction_end, false },
+    [XS_INTRODUCE] = { "INTRODUCE", do_introduce, true },
+    [XS_RELEASE] = { "RELEASE", do_release, true },
+    [XS_GET_DOMAIN_PATH] = { "GET_DOMAIN_PATH", do_get_domain_path, false },
+    [XS_WRITE] = { "WRITE", do_write, false },
+    [XS_MKDIR] = { "MKDIR", do_mkdir, false },
+    [XS_RM] = { "RM", do_rm, false },
+    [XS_SET_PERMS] = { "SET_PERMS", do_set_perms, false },
+    [XS_IS_DOMAIN_INTRODUCED] = { "IS_DOMAIN_INTRODUCED", do_is_domain_introduced, false },
+    [XS_RESUME] = { "RESUME", do_resume, true },
+    [XS_SET_TARGET] = { "SET_TARGET", do_set_target, true },
+    [XS_RESET_WATCHES] = { "RESET_WATCHES", do_reset_watches, false },
+    [XS_DIRECTORY_PART] = { "DIRECTORY_PART", do_directory_part, false },
+};
+
+static void trace(const struct request *r, const struct op *op, int err)
+{
+    store_log(r->s, "%s d%u tx%u %s %.*s: %s", r->c->ops->name, r->c->actor.domid, r->hdr->tx_id, op->name,
+              (int)strnlen(r->data, r->len < 200 ? r->len : 200), r->data, err ? strerror(err) : "ok");
+}
+
+void request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data)
+{
+    struct request r = { .s = c->store, .c = c, .hdr = hdr, .data = data, .len = hdr->len, .view = &c->store->live };
+    const struct op *op = hdr->type < XS_TYPE_COUNT && ops[hdr->type].run ? &ops[hdr->type] : NULL;
+    int err = op ? 0 : ENOSYS;
+
+    if (!err && op->privileged && !actor_privileged(&c->actor))
+        err = EACCES;
+    if (!err && hdr->tx_id) {
+        r.txn = txn_find(c, hdr->tx_id);
+        if (r.txn)
+            r.view = &r.txn->view;
+        else
+            err = ENOENT;
+    }
+    if (!err)
+        err = op->run(&r);
+    if (err)
+        conn_error(c, hdr, err);
+    if (c->store->trace && op)
+        trace(&r, op, err);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* The tree: see tree.h. */
+#include "xenstore/core/tree.h"
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t prio_key = 0x9e3779b9u;
+
+void tree_seed(uint32_t key)
+{
+    prio_key = key;
+}
+
+static uint32_t prio_of(struct comp c)
+{
+    uint32_t h = prio_key ^ 2166136261u;
+
+    for (size_t i = 0; i < c.len; i++)
+        h = (h ^ (unsigned char)c.s[i]) * 16777619u;
+    h ^= h >> 16;
+    h *= 0x85ebca6bu ^ (prio_key | 1);
+    return h ^ h >> 13;
+}
+
+struct blob *blob_new(const void *data, size_t len)
+{
+    struct blob *b = malloc(sizeof(*b) + len);
+
+    if (b) {
+        b->ref = 1;
+        b->len = (uint32_t)len;
+        memcpy(b->data, data, len);
+    }
+    return b;
+}
+
+struct blob *blob_get(struct blob *b)
+{
+    if (b)
+        b->ref++;
+    return b;
+}
+
+void blob_put(struct blob *b)
+{
+    if (b && --b->ref == 0)
+        free(b);
+}
+
+struct node *node_new(struct comp name, struct perms *perms, struct blob *value, uint64_t gen)
+{
+    struct node *n = malloc(sizeof(*n) + name.len + 1);
+
+    if (!n)
+        return NULL;
+    *n = (struct node){ .ref = 1, .prio = prio_of(name), .gen = gen, .kgen = gen, .perms = perms, .value = value,
+                        .span = (uint32_t)name.len + 1, .name_len = (uint16_t)name.len };
+    memcpy(n->name, name.s, name.len);
+    n->name[name.len] = 0;
+    return n;
+}
+
+struct node *node_get(struct node *n)
+{
+    if (n)
+        n->ref++;
+    return n;
+}
+
+static void doom(struct node **list, struct node *n)
+{
+    if (n && --n->ref == 0) {
+        n->doomed = *list;
+        *list = n;
+    }
+}
+
+void node_put(struct node *n)
+{
+    struct node *list = NULL;
+
+    doom(&list, n);
+    while ((n = list)) {
+        list = n->doomed;
+        doom(&list, n->left);
+        doom(&list, n->right);
+        doom(&list, n->kids);
+        perms_put(n->perms);
+        blob_put(n->value);
+        free(n);
+    }
+}
+
+/* Make *link, which hangs on something that is ours alone, ours alone too. */
+static struct node *own(struct node **link)
+{
+    struct node *n = *link, *c;
+    size_t size = sizeof(*n) + n->name_len + 1;
+
+    if (n->ref == 1)
+        return n;
+    c = malloc(size);
+    if (!c)
+        return NULL;
+    memcpy(c, n, size);
+    c->ref = 1;
+    node_get(c->left);
+    node_get(c->right);
+    node_get(c->kids);
+    perms_get(c->perms);
+    blob_get(c->value);
+    n->ref--;
+    *link = c;
+    return c;
+}
+
+static int compare(struct comp name, const struct node *n)
+{
+    size_t len = name.len < n->name_len ? name.len : n->name_len;
+    int d = memcmp(name.s, n->name, len);
+
+    return d ? d : (int)name.len - (int)n->name_len;
+}
+
+static struct node *find_kid(const struct node *dir, struct comp name)
+{
+    struct node *n = dir->kids;
+    int d;
+
+    while (n && (d = compare(name, n)))
+        n = d < 0 ? n->left : n->right;
+    return n;
+}
+
+struct node *tree_find(struct node *root, const char *path, struct node **nearest, const char **rest)
+{
+    const char *pos = path, *end = path + strlen(path);
+    struct node *n = root, *kid;
+    struct comp c;
+
+    while (path_next(&pos, end, &c)) {
+        kid = find_kid(n, c);
+        if (!kid) {
+            if (nearest)
+                *nearest = n;
+            if (rest)
+                *rest = c.s;
+            return NULL;
+        }
+        n = kid;
+    }
+    return n;
+}
+
+/* Own the way to `name` in dir's treap. Returns its node, or NULL; *ok tells "not there" (true) from "no memory". */
+static struct node *own_kid(struct node *dir, struct comp name, bool *ok)
+{
+    struct node **link = &dir->kids, *n;
+    int d;
+
+    *ok = true;
+    while (*link) {
+        n = own(link);
+        if (!n) {
+            *ok = false;
+            return NULL;
+        }
+        d = compare(name, n);
+        if (!d)
+            return n;
+        link = d < 0 ? &n->left : &n->right;
+    }
+    return NULL;
+}
+
+struct node *tree_own(struct node **root, const char *path, size_t len)
+{
+    const char *pos = path;
+    struct node *n = own(root);
+    struct comp c;
+    bool ok;
+
+    while (n && path_next(&pos, path + len, &c))
+        n = own_kid(n, c, &ok);
+    return n;
+}
+
+static void respan(struct node *n)
+{
+    n->span = n->name_len + 1u + (n->left ? n->left->span : 0) + (n->right ? n->right->span : 0);
+}
+
+/* Cut treap t into names below and above `name`. */
+static void split(struct node *t, struct comp name, struct node **lo, struct node **hi)
+{
+    if (!t) {
+        *lo = *hi = NULL;
+        return;
+    }
+    if (compare(name, t) < 0) {
+        split(t->left, name, lo, &t->left);
+        *hi = t;
+    } else {
+        split(t->right, name, &t->right, hi);
+        *lo = t;
+    }
+    respan(t);
+}
+
+bool tree_insert(struct node *dir, struct node *kid, uint64_t gen)
+{
+    struct comp name = { kid->name, kid->name_len };
+    struct node **link = &dir->kids;
+    bool ok;
+
+    own_kid(dir, name, &ok);
+    if (!ok)
+        return false;
+    while (*link && (*link)->prio >= kid->prio) {
+        (*link)->span += kid->name_len + 1u;
+        link = compare(name, *link) < 0 ? &(*link)->left : &(*link)->right;
+    }
+    split(*link, name, &kid->left, &kid->right);
+    respan(kid);
+    *link = kid;
+    dir->kgen = gen;
+    return true;
+}
+
+static struct node *merge(struct node *a, struct node *b)
+{
+    struct node *top = a;
+
+    if (!a || !b)
+        return a ? a : b;
+    if (a->prio >= b->prio) {
+        a->right = merge(a->right, b);
+    } else {
+        b->left = merge(a, b->left);
+        top = b;
+    }
+    respan(top);
+    return top;
+}
+
+/* Own what merge() of n's two sides will touch. */
+static bool own_spines(struct node *n)
+{
+    for (struct node **l = &n->left; *l; l = &(*l)->right)
+        if (!own(l))
+            return false;
+    for (struct node **l = &n->right; *l; l = &(*l)->left)
+        if (!own(l))
+            return false;
+    return true;
+}
+
+struct node *tree_remove(struct node *dir, struct comp name, uint64_t gen)
+{
+    struct node **link = &dir->kids, *n;
+    bool ok;
+
+    n = own_kid(dir, name, &ok);
+    if (!n || !own_spines(n))
+        return NULL;
+    while (*link != n) {
+        (*link)->span -= n->name_len + 1u;
+        link = compare(name, *link) < 0 ? &(*link)->left : &(*link)->right;
+    }
+    *link = merge(n->left, n->right);
+    n->left = n->right = NULL;
+    respan(n);
+    dir->kgen = gen;
+    return n;
+}
+
+size_t tree_kids_bytes(const struct node *dir)
+{
+    return dir->kids ? dir->kids->span : 0;
+}
+
+struct list_out {
+    char *buf;
+    size_t room, used;
+    bool full;
+};
+
+static void list_kids(const struct node *t, size_t from, struct list_out *o)
+{
+    size_t left, mine;
+
+    if (!t || o->full || from >= t->span)
+        return;
+    left = t->left ? t->left->span : 0;
+    mine = t->name_len + 1u;
+    if (from < left)
+        list_kids(t->left, from, o);
+    from = from > left ? from - left : 0;
+    if (from < mine && !o->full) {
+        if (mine - from > o->room - o->used) {
+            o->full = true;
+            return;
+        }
+        memcpy(o->buf + o->used, t->name + from, mine - from);
+        o->used += mine - from;
+    }
+    list_kids(t->right, from > mine ? from - mine : 0, o);
+}
+
+size_t tree_kids_list(const struct node *dir, size_t from, char *buf, size_t room)
+{
+    struct list_out o = { buf, room, 0, false };
+
+    list_kids(dir->kids, from, &o);
+    return o.used;
+}
+
+static void walk_treap(const struct node *t, char *path, size_t len, tree_fn fn, void *arg)
+{
+    size_t at = len == 1 ? 0 : len; /* below "/" no second slash */
+
+    if (!t)
+        return;
+    walk_treap(t->left, path, len, fn, arg);
+    if (at + 1 + t->name_len < PATH_BUF) {
+        path[at] = '/';
+        memcpy(path + at + 1, t->name, t->name_len + 1u);
+        tree_walk(t, path, at + 1 + t->name_len, fn, arg);
+        path[len] = 0;
+    }
+    walk_treap(t->right, path, len, fn, arg);
+}
+
+void tree_walk_kids(const struct node *dir, char *path, size_t len, tree_fn fn, void *arg)
+{
+    walk_treap(dir->kids, path, len, fn, arg);
+}
+
+void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *arg)
+{
+    fn(arg, path, n);
+    walk_treap(n->kids, path, len, fn, arg);
+}

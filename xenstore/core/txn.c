@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* Transactions: see txn.h. */
+#include "xenstore/core/txn.h"
+#include "xenstore/core/watch.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A path that a transaction used. */
+struct touch {
+    struct touch *next;
+    uint64_t gen, kgen; /* at the start; 0: was not there */
+    uint32_t hash;
+    unsigned read;  /* READ_* */
+    bool written;   /* so that reading it later tells nothing of others */
+    bool told;      /* while firing: its watches have heard */
+    char path[];
+};
+
+int change_make(struct store *s, struct view *v, const struct actor *a, struct change *ch)
+{
+    int err = EINVAL;
+
+    ch->changed = true;
+    switch (ch->type) {
+    case CHANGE_WRITE:
+        err = view_write(s, v, a, ch->path, ch->value);
+        break;
+    case CHANGE_MKDIR:
+        err = view_mkdir(s, v, a, ch->path, &ch->changed);
+        break;
+    case CHANGE_RM:
+        node_put(ch->removed);
+        err = view_rm(s, v, a, ch->path, &ch->removed);
+        ch->changed = ch->removed != NULL;
+        break;
+    case CHANGE_PERMS:
+        err = view_set_perms(s, v, a, ch->path, ch->perms);
+        break;
+    }
+    return err;
+}
+
+void change_fire(struct store *s, const struct change *ch)
+{
+    struct node *n;
+
+    if (!ch->changed)
+        return;
+    if (ch->type == CHANGE_RM) {
+        watch_fire_removed(s, ch->path, ch->removed);
+        return;
+    }
+    n = tree_find(s->live.root, ch->path, NULL, NULL);
+    if (n)
+        watch_fire(s, ch->path, n->perms);
+}
+
+void change_clear(struct change *ch)
+{
+    blob_put(ch->value);
+    perms_put(ch->perms);
+    node_put(ch->removed);
+}
+
+int txn_start(struct conn *c, struct txn **out)
+{
+    struct store *s = c->store;
+    struct account *acc = account_of(s, c->actor.domid);
+    struct txn *t;
+
+    if (acc && !actor_privileged(&c->actor) && acc->transactions >= s->limits[QUOTA_TRANSACTIONS])
+        return quota_refuse(s, c->actor.domid, QUOTA_TRANSACTIONS, ENOSPC);
+    t = acc ? calloc(1, sizeof(*t)) : NULL;
+    if (!t)
+        return ENOMEM;
+    do
+        t->id = ++c->last_tx;
+    while (!t->id || txn_find(c, t->id));
+    t->conn = c;
+    t->version = s->version;
+    t->base = node_get(s->live.root);
+    t->view.root = node_get(s->live.root);
+    t->last = &t->changes;
+    t->next = c->txns;
+    c->txns = t;
+    acc->transactions++;
+    *out = t;
+    return 0;
+}
+
+struct txn *txn_find(struct conn *c, uint32_t id)
+{
+    struct txn *t = c->txns;
+
+    while (t && t->id != id)
+        t = t->next;
+    return t;
+}
+
+static void grow(struct txn *t)
+{
+    unsigned n = t->buckets ? t->buckets * 4 : 16;
+    struct touch **to, *e;
+
+    if (t->touches < t->buckets || !(to = calloc(n, sizeof(*to))))
+        return;
+    for (unsigned i = 0; i < t->buckets; i++)
+        while ((e = t->touched[i])) {
+            t->touched[i] = e->next;
+            e->next = to[e->hash & (n - 1)];
+            to[e->hash & (n - 1)] = e;
+        }
+    free(t->touched);
+    t->touched = to;
+    t->buckets = n;
+}
+
+static uint32_t hash_path(const char *p)
+{
+    uint32_t h = 2166136261u;
+
+    for (; *p; p++)
+        h = (h ^ (unsigned char)*p) * 16777619u;
+    return h ^ h >> 15;
+}
+
+static struct touch *find_touch(const struct txn *t, const char *path, uint32_t hash)
+{
+    struct touch *e = t->buckets ? t->touched[hash & (t->buckets - 1)] : NULL;
+
+    while (e && (e->hash != hash || strcmp(e->path, path)))
+        e = e->next;
+    return e;
+}
+
+/* The record of a path, made on first use. */
+static int touch(struct txn *t, const char *path, struct touch **out)
+{
+    struct store *s = t->conn->store;
+    uint32_t hash = hash_path(path);
+    size_t len = strlen(path) + 1;
+    struct node *n;
+    struct touch *e = find_touch(t, path, hash);
+
+    *out = e;
+    if (e)
+        return 0;
+    if (!actor_privileged(&t->conn->actor) && t->touches >= s->limits[QUOTA_TX_NODES])
+        return quota_refuse(s, t->conn->actor.domid, QUOTA_TX_NODES, ENOSPC);
+    grow(t);
+    e = t->buckets ? malloc(sizeof(*e) + len) : NULL;
+    if (!e)
+        return ENOMEM;
+    n = tree_find(t->base, path, NULL, NULL);
+    *e = (struct touch){ .next = t->touched[hash & (t->buckets - 1)], .hash = hash,
+                         .gen = n ? n->gen : 0, .kgen = n ? n->kgen : 0 };
+    memcpy(e->path, path, len);
+    t->touched[hash & (t->buckets - 1)] = e;
+    t->touches++;
+    *out = e;
+    return 0;
+}
+
+int txn_read(struct txn *t, const char *path, unsigned what)
+{
+    struct touch *e;
+    int err = touch(t, path, &e);
+
+    if (!err)
+        e->read |= e->written ? what & ~READ_NODE : what;
+    return err;
+}
+
+int txn_change(struct txn *t, struct change *ch)
+{
+    struct change *copy = malloc(sizeof(*copy));
+    struct touch *e = NULL;
+    int err = copy ? touch(t, ch->path, &e) : ENOMEM;
+
+    if (!err)
+        err = change_make(t->conn->store, &t->view, &t->conn->actor, ch);
+    if (err) {
+        if (e && (err == EACCES || err == ENOENT || err == EPERM))
+            e->read |= READ_NODE;
+        change_clear(ch);
+        free(copy);
+        return err;
+    }
+    e->written = e->written || ch->type == CHANGE_WRITE || ch->type == CHANGE_RM;
+    *copy = *ch;
+    copy->path = e->path;
+    copy->next = NULL;
+    *t->last = copy;
+    t->last = &copy->next;
+    return 0;
+}
+
+/* Is what the client read still so? */
+static bool reads_hold(const struct txn *t)
+{
+    for (unsigned i = 0; i < t->buckets; i++)
+        for (const struct touch *e = t->touched[i]; e; e = e->next) {
+            struct node *n = e->read ? tree_find(t->conn->store->live.root, e->path, NULL, NULL) : NULL;
+
+            if ((e->read & (READ_NODE | READ_PERMS) && e->gen != (n ? n->gen : 0)) ||
+                (e->read & READ_KIDS && e->kgen != (n ? n->kgen : 0)))
+                return false;
+        }
+    return true;
+}
+
+/* Make all changes again, on top of what others did. */
+static int replay(struct txn *t)
+{
+    struct store *s = t->conn->store;
+    struct view v = { .root = node_get(s->live.root) };
+    struct node *old = s->live.root;
+    int err = 0;
+
+    for (struct change *ch = t->changes; ch && !err; ch = ch->next)
+        err = change_make(s, &v, &t->conn->actor, ch);
+    if (!err && !view_settle(s, &v))
+        err = ENOMEM;
+    if (!err) {
+        s->live.root = v.root;
+        v.root = old;
+    }
+    node_put(v.root);
+    ledger_free(&v.ledger);
+    return err == ENOMEM || err == ENOSPC || !err ? err : EAGAIN;
+}
+
+int txn_commit(struct txn *t)
+{
+    struct store *s = t->conn->store;
+    struct node *old = s->live.root;
+    int err = 0;
+
+    if (!t->changes)
+        return 0;
+    if (t->version != s->version) {
+        err = reads_hold(t) ? replay(t) : EAGAIN;
+    } else if (view_settle(s, &t->view)) {
+        s->live.root = node_get(t->view.root);
+        node_put(old);
+    } else {
+        err = ENOMEM;
+    }
+    if (!err)
+        s->version++;
+    return err;
+}
+
+void txn_fire(struct txn *t)
+{
+    for (struct change *ch = t->changes; ch; ch = ch->next) {
+        struct touch *e = find_touch(t, ch->path, hash_path(ch->path));
+
+        if (ch->type == CHANGE_RM || !e->told)
+            change_fire(t->conn->store, ch);
+        e->told = e->told || ch->changed;
+        if (ch->type == CHANGE_RM)
+            e->told = false;
+    }
+}
+
+void txn_free(struct txn *t)
+{
+    struct txn **link = &t->conn->txns;
+    struct change *ch;
+    struct touch *e;
+
+    while (*link != t)
+        link = &(*link)->next;
+    *link = t->next;
+    account_of(t->conn->store, t->conn->actor.domid)->transactions--;
+    while ((ch = t->changes)) {
+        t->changes = ch->next;
+        change_clear(ch);
+        free(ch);
+    }
+    for (unsigned i = 0; i < t->buckets; i++)
+        while ((e = t->touched[i])) {
+            t->touched[i] = e->next;
+            free(e);
+        }
+    free(t->touched);
+    node_put(t->base);
+    node_put(t->view.root);
+    ledger_free(&t->view.ledger);
+    free(t);
+}

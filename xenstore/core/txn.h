@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transactions. One starts as a second reference to the live root. It works on its own copy-on-write view and keeps two things:
+ * the changes it made, in order, and what it read, with the generations at its start. Its end:
+ *   - nothing changed since: the view becomes the live tree;
+ *   - else, if what it read is as it was, the changes are made again on the live tree: all of them or none;
+ *   - else EAGAIN. What it only wrote is no conflict; a transaction that changed nothing never has one.
+ */
+#ifndef XENSTORE_CORE_TXN_H
+#define XENSTORE_CORE_TXN_H
+#include "xenstore/core/conn.h"
+#include "xenstore/core/view.h"
+
+enum change_type { CHANGE_WRITE, CHANGE_MKDIR, CHANGE_RM, CHANGE_PERMS };
+
+/* One change, to be made, made, or to be told of. */
+struct change {
+    enum change_type type;
+    const char *path;
+    struct blob *value;   /* CHANGE_WRITE */
+    struct perms *perms;  /* CHANGE_PERMS */
+    struct node *removed; /* CHANGE_RM, once made: what went */
+    bool changed;         /* making it changed something */
+    struct change *next;
+};
+
+int change_make(struct store *s, struct view *v, const struct actor *a, struct change *ch);
+/* Fire the watches for a change that was made on the live tree. */
+void change_fire(struct store *s, const struct change *ch);
+/* Give back what a change holds. */
+void change_clear(struct change *ch);
+
+#define READ_NODE 1u  /* the value, or that the node is there or not */
+#define READ_KIDS 2u  /* names of the children */
+#define READ_PERMS 4u /* permissions */
+
+struct txn {
+    struct txn *next;
+    struct conn *conn;
+    uint32_t id;
+    uint64_t version;  /* of the live tree at the start */
+    struct node *base; /* the root at the start */
+    struct view view;
+    struct change *changes, **last;
+    struct touch **touched; /* hash of the paths used */
+    unsigned buckets, touches;
+};
+
+int txn_start(struct conn *c, struct txn **out);
+struct txn *txn_find(struct conn *c, uint32_t id);
+/* Remember that the client learnt about `path`: READ_* bits. */
+int txn_read(struct txn *t, const char *path, unsigned what);
+/* Make a change in the transaction; takes over what `ch` holds. */
+int txn_change(struct txn *t, struct change *ch);
+/* Bring the changes into the live tree: 0, EAGAIN, ENOSPC, ENOMEM. The transaction is still to be freed. */
+int txn_commit(struct txn *t);
+/* After a commit: tell the watches. */
+void txn_fire(struct txn *t);
+void txn_free(struct txn *t);
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* Checked operations on a tree: see view.h. */
+#include "xenstore/core/view.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int view_get(const struct view *v, const struct actor *a, const char *path, unsigned need, struct node **out)
+{
+    struct node *nearest = NULL;
+
+    *out = tree_find(v->root, path, &nearest, NULL);
+    if ((perms_access((*out ? *out : nearest)->perms, a) & need) != need)
+        return EACCES;
+    return *out ? 0 : ENOENT;
+}
+
+static int check_size(struct store *s, const struct actor *a, const struct blob *value)
+{
+    if (!actor_privileged(a) && value && value->len > s->limits[QUOTA_NODE_SIZE])
+        return quota_refuse(s, a->domid, QUOTA_NODE_SIZE, ENOSPC);
+    return 0;
+}
+
+/* May `a` get `more` nodes in this view? */
+static int check_nodes(struct store *s, const struct view *v, const struct actor *a, uint32_t more)
+{
+    const struct account *acc;
+
+    if (actor_privileged(a))
+        return 0;
+    acc = account_of(s, a->domid);
+    if (!acc)
+        return ENOMEM;
+    if ((int64_t)acc->nodes + ledger_get(&v->ledger, a->domid) + more > s->limits[QUOTA_NODES])
+        return quota_refuse(s, a->domid, QUOTA_NODES, ENOSPC);
+    return 0;
+}
+
+/* Nodes for the components of `rest`, each the child of the one before, the last with `value`. NULL: no memory. */
+static struct node *make_chain(const char *rest, struct perms *perms, struct blob *value, uint64_t gen)
+{
+    const char *pos = rest, *end = rest + strlen(rest);
+    struct node *top = NULL, **link = &top, *n;
+    struct comp c;
+
+    while (path_next(&pos, end, &c)) {
+        n = node_new(c, perms, pos == end ? value : NULL, gen);
+        if (!n) {
+            node_put(top);
+            return NULL;
+        }
+        perms_get(perms);
+        if (pos == end)
+            blob_get(value);
+        *link = n;
+        link = &n->kids;
+    }
+    return top;
+}
+
+static uint32_t count_comps(const char *rest)
+{
+    const char *pos = rest, *end = rest + strlen(rest);
+    struct comp c;
+    uint32_t n = 0;
+
+    while (path_next(&pos, end, &c))
+        n++;
+    return n;
+}
+
+/* Make the node at `path`, which is not there, and its missing ancestors. The right to was checked. */
+static int create(struct store *s, struct view *v, const struct actor *a, const char *path, struct blob *value)
+{
+    struct node *dir, *chain;
+    struct perms *perms;
+    const char *rest;
+    uint32_t n;
+    int err;
+
+    tree_find(v->root, path, &dir, &rest);
+    n = count_comps(rest);
+    err = check_nodes(s, v, a, n);
+    if (err)
+        return err;
+    perms = perms_inherit(dir->perms, a);
+    if (!perms)
+        return ENOMEM;
+    chain = make_chain(rest, perms, value, s->gen + 1);
+    dir = tree_own(&v->root, path, (size_t)(rest - path));
+    if (!chain || !dir || !ledger_add(&v->ledger, perms->p[0].domid, (int32_t)n)) {
+        err = ENOMEM;
+    } else if (!tree_insert(dir, chain, s->gen + 1)) {
+        ledger_add(&v->ledger, perms->p[0].domid, -(int32_t)n);
+        err = ENOMEM;
+    } else {
+        s->gen++;
+        chain = NULL;
+    }
+    node_put(chain);
+    perms_put(perms);
+    return err;
+}
+
+int view_write(struct store *s, struct view *v, const struct actor *a, const char *path, struct blob *value)
+{
+    struct node *n;
+    int err = view_get(v, a, path, ACCESS_WRITE, &n);
+
+    if (!err || err == ENOENT)
+        err = check_size(s, a, value);
+    if (err)
+        return err;
+    if (!n)
+        return create(s, v, a, path, value);
+    n = tree_own(&v->root, path, strlen(path));
+    if (!n)
+        return ENOMEM;
+    blob_put(n->value);
+    n->value = blob_get(value);
+    n->gen = ++s->gen;
+    return 0;
+}
+
+int view_mkdir(struct store *s, struct view *v, const struct actor *a, const char *path, bool *made)
+{
+    struct node *n;
+    int err = view_get(v, a, path, ACCESS_WRITE, &n);
+
+    *made = false;
+    if (err != ENOENT)
+        return err;
+    err = create(s, v, a, path, NULL);
+    *made = !err;
+    return err;
+}
+
+struct count {
+    struct ledger ledger;
+    bool ok;
+};
+
+static void count_node(void *arg, const char *path, const struct node *n)
+{
+    struct count *c = arg;
+
+    c->ok = c->ok && ledger_add(&c->ledger, n->perms->p[0].domid, -1);
+}
+
+/* Was the node's parent there, so that removing nothing is right? */
+static int absent(const struct view *v, const char *path)
+{
+    const char *rest;
+
+    tree_find(v->root, path, NULL, &rest);
+    return strchr(rest, '/') ? ENOENT : 0;
+}
+
+int view_rm(struct store *s, struct view *v, const struct actor *a, const char *path, struct node **removed)
+{
+    struct count count = { .ok = true };
+    struct node *n, *dir;
+    size_t len = strlen(path), dir_len = path_parent_len(path, len);
+    char buf[PATH_BUF];
+    int err = view_get(v, a, path, ACCESS_WRITE, &n);
+
+    *removed = NULL;
+    if (err)
+        return err == ENOENT ? absent(v, path) : err;
+    if (len == 1)
+        return EINVAL;
+    memcpy(buf, path, len + 1);
+    tree_walk(n, buf, len, count_node, &count);
+    dir = count.ok ? tree_own(&v->root, path, dir_len) : NULL;
+    err = ENOMEM;
+    if (dir && ledger_merge(&v->ledger, &count.ledger)) {
+        *removed = tree_remove(dir, (struct comp){ n->name, n->name_len }, s->gen + 1);
+        if (*removed) {
+            s->gen++;
+            err = 0;
+        } else {
+            for (unsigned i = 0; i < count.ledger.n; i++)
+                ledger_add(&v->ledger, count.ledger.e[i].domid, -count.ledger.e[i].nodes);
+        }
+    }
+    ledger_free(&count.ledger);
+    return err;
+}
+
+int view_set_perms(struct store *s, struct view *v, const struct actor *a, const char *path, struct perms *perms)
+{
+    struct node *n;
+    uint16_t old, new = perms->p[0].domid;
+    int err = view_get(v, a, path, ACCESS_WRITE | ACCESS_OWNER, &n);
+
+    if (err)
+        return err;
+    old = n->perms->p[0].domid;
+    if (!actor_privileged(a) && new != old)
+        return EPERM;
+    if (!actor_privileged(a) && perms->n > s->limits[QUOTA_PERMISSIONS])
+        return quota_refuse(s, a->domid, QUOTA_PERMISSIONS, ENOSPC);
+    n = tree_own(&v->root, path, strlen(path));
+    if (!n || !ledger_add(&v->ledger, old, 0) || !ledger_add(&v->ledger, new, 0))
+        return ENOMEM;
+    ledger_add(&v->ledger, old, -1);
+    ledger_add(&v->ledger, new, 1);
+    perms_put(n->perms);
+    n->perms = perms_get(perms);
+    n->gen = ++s->gen;
+    return 0;
+}
+
+bool view_settle(struct store *s, struct view *v)
+{
+    for (unsigned i = 0; i < v->ledger.n; i++)
+        if (!account_of(s, v->ledger.e[i].domid))
+            return false;
+    for (unsigned i = 0; i < v->ledger.n; i++)
+        account_of(s, v->ledger.e[i].domid)->nodes += (uint32_t)v->ledger.e[i].nodes;
+    v->ledger.n = 0;
+    return true;
+}

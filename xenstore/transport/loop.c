@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue of turns: see loop.h. */
+#include "xenstore/transport/loop.h"
+
+static struct conn *first, **last = &first;
+
+static void run_turn(struct conn *c)
+{
+    enum turn t = conn_turn(c);
+
+    if (t == TURN_MORE)
+        loop_wake(c);
+    else if (t != TURN_IDLE)
+        c->ops->over(c, t);
+}
+
+/* One turn for each that waits now; those who come back wait for the next round, after new input was looked for. */
+static void round_of_turns(void)
+{
+    struct conn *c, *end = first;
+    size_t n = 0;
+
+    for (; end; end = end->next_busy)
+        n++;
+    while (n-- && (c = first)) {
+        loop_forget(c);
+        run_turn(c);
+    }
+}
+
+void loop_run(struct event_base *base)
+{
+    while (!event_base_got_break(base) && event_base_loop(base, EVLOOP_ONCE | (first ? EVLOOP_NONBLOCK : 0)) == 0)
+        round_of_turns();
+}
+
+void loop_wake(struct conn *c)
+{
+    if (c->busy)
+        return;
+    c->busy = true;
+    c->next_busy = NULL;
+    *last = c;
+    last = &c->next_busy;
+}
+
+void loop_forget(struct conn *c)
+{
+    struct conn **link = &first;
+
+    if (!c->busy)
+        return;
+    while (*link != c)
+        link = &(*link)->next_busy;
+    *link = c->next_busy;
+    if (!*link)
+        last = link;
+    c->busy = false;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Turns: connections that have something to do wait in one queue, and each gets one bounded turn before any gets a second.
+ */
+#ifndef XENSTORE_TRANSPORT_LOOP_H
+#define XENSTORE_TRANSPORT_LOOP_H
+#include "xenstore/core/conn.h"
+#include <event2/event.h>
+
+/* Serve until event_base_loopbreak. */
+void loop_run(struct event_base *base);
+/* Queue a turn for c, if none is queued. Also the store's host_ops.wake. */
+void loop_wake(struct conn *c);
+/* Take c out of the queue: before it is closed. */
+void loop_forget(struct conn *c);
+
+/* Listening Unix socket at `path`; clients of it are domain 0. Logs and returns false on error. */
+bool socket_listen(struct event_base *base, struct store *s, const char *path);
+/* Stop listening, close every client and remove the socket. */
+void socket_close(struct store *s);
+
+extern const struct host_ops xen_host;   /* rings by grant and event channel (xenhost.c) */
+extern const struct host_ops plain_host; /* no rings: Unix socket only (plainhost.c) */
+/* Open the hypervisor's interfaces and the control kernel's own ring. Logs and returns false on error. */
+bool xen_host_open(struct event_base *base, struct store *s);
+/* Write a line to the log. */
+void log_line(const char *line);
+#endif

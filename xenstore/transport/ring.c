@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Ring pages: see ring.h. */
+#include "xenstore/transport/ring.h"
+
+static uint32_t load(const volatile uint32_t *p)
+{
+    return __atomic_load_n(p, __ATOMIC_ACQUIRE);
+}
+
+static void store(volatile uint32_t *p, uint32_t v)
+{
+    __atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+void ring_start(struct ring *r, void *page)
+{
+    *r = (struct ring){ .page = page };
+    store(&r->page->error, XENSTORE_ERROR_NONE);
+    store(&r->page->server_features, XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+}
+
+long ring_read(struct ring *r, void *buf, size_t n)
+{
+    uint32_t cons = load(&r->page->req_cons), prod = load(&r->page->req_prod), have = prod - cons;
+    char *to = buf;
+
+    if (r->broken)
+        return 0;
+    if (have > XENSTORE_RING_SIZE)
+        return -1;
+    if (n > have)
+        n = have;
+    for (size_t i = 0; i < n; i++)
+        to[i] = r->page->req[MASK_XENSTORE_IDX(cons + (uint32_t)i)];
+    if (n) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        store(&r->page->req_cons, cons + (uint32_t)n);
+        r->moved = true;
+    }
+    return (long)n;
+}
+
+long ring_write(struct ring *r, const void *buf, size_t n)
+{
+    uint32_t prod = load(&r->page->rsp_prod), cons = load(&r->page->rsp_cons), used = prod - cons;
+    const char *from = buf;
+
+    if (r->broken)
+        return 0;
+    if (used > XENSTORE_RING_SIZE)
+        return -1;
+    if (n > XENSTORE_RING_SIZE - used)
+        n = XENSTORE_RING_SIZE - used;
+    for (size_t i = 0; i < n; i++)
+        r->page->rsp[MASK_XENSTORE_IDX(prod + (uint32_t)i)] = from[i];
+    if (n) {
+        store(&r->page->rsp_prod, prod + (uint32_t)n);
+        r->moved = true;
+    }
+    return (long)n;
+}
+
+bool ring_wants_reset(const struct ring *r)
+{
+    return load(&r->page->connection) == XENSTORE_RECONNECT;
+}
+
+void ring_reset(struct ring *r)
+{
+    r->broken = false;
+    store(&r->page->req_cons, 0);
+    store(&r->page->req_prod, 0);
+    store(&r->page->rsp_cons, 0);
+    store(&r->page->rsp_prod, 0);
+    store(&r->page->error, XENSTORE_ERROR_NONE);
+    store(&r->page->server_features, XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    store(&r->page->connection, XENSTORE_CONNECTED);
+    r->moved = true;
+}
+
+void ring_stop(struct ring *r, uint32_t error)
+{
+    r->broken = true;
+    store(&r->page->error, error);
+    r->moved = true;
+}
