@@ -31,11 +31,13 @@ struct vcpu {
     bool wait_sipi;               /* a: INIT received */
     bool nmi_pending;             /* a */
     uint8_t upcall_vector;        /* HVMOP_set_evtchn_upcall_vector: 0 = domain-wide callback */
-    struct vcpu_info *info;       /* direct-map address; in shared info until registered */
+    struct vcpu_info *info;       /* e: direct-map address; in shared info until registered */
     mfn_t info_mfn;               /* frame held for a registered vcpu_info, or MFN_NONE */
     uint64_t runstate_va;         /* r: guest virtual address registered, 0 none */
     uint64_t time_va;             /* r: VCPUOP_register_vcpu_time_memory_area */
     struct timer singleshot, lapic_timer, poll_timer;
+    struct timer periodic;        /* VCPUOP_set_periodic_timer; set up at first use, call/vcpu.c */
+    uint64_t period_ns;
     uint32_t time_version;
     unsigned poll_count;          /* e: SCHEDOP_poll waits for the ports of poll_list; 0 = not polling */
     evtchn_port_t poll_list[128];
@@ -78,7 +80,7 @@ struct domain {
     bool ever_ran;                /* d */
     bool is_shutdown;             /* d: shutdown_code says why; vCPUs are paused */
     bool dying;                   /* a: being destroyed */
-    uint8_t shutdown_code;        /* d */
+    uint8_t shutdown_code;        /* d: 0xff none; SCHEDOP_shutdown_code may latch one before the shutdown */
     char why[64];                 /* d: of the last death */
     uint64_t died_ns, started_ns; /* d */
     uint32_t incarnation;         /* d */
@@ -93,6 +95,10 @@ struct domain {
     char console_line[128];       /* console_io of a domain without CONSOLE: gathered into log lines */
     unsigned console_len;
     uint64_t drain_next;          /* d: progress of destruction */
+    bool drained;                 /* a: destroyed but for references that others still hold */
+    uint32_t pci_address;         /* last write to port CF8h */
+    uint64_t log_window_ns;       /* rate limit of console lines: start of the present second */
+    unsigned log_lines;
 };
 
 extern struct domain *domain0;
@@ -107,7 +113,7 @@ void domain_put(struct domain *d);
 struct domain *current_domain(void);          /* of the vCPU in whose hypercall or exit we are */
 struct vcpu *current_vcpu(void);
 int domain_kill(struct domain *d);            /* -ERESTART until all is given back; then it leaves the list. ctl_lock not held */
-void domain_pause(struct domain *d);          /* all vCPUs out of the guest when this returns (not the caller's own) */
+void domain_pause(struct domain *d);          /* all vCPUs out of the guest when this returns (not the caller's own). No lock held */
 void domain_unpause(struct domain *d);
 /* Ends the domain's run with SHUTDOWN_* `code`: pauses its vCPUs, records `why`, raises VIRQ_DOM_EXC; domain 0: the machine goes. */
 void domain_shutdown(struct domain *d, unsigned code, const char *why);
@@ -131,7 +137,7 @@ void vcpu_context_switch(struct vcpu *prev, struct vcpu *next); /* FPU, MSRs; ei
 
 /* dom/restart.c (docs/recovery.md) */
 int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM */
-int restart_in_place(struct domain *d, const char *why); /* -ENODATA; ctl_lock held */
+int restart_in_place(struct domain *d, const char *why); /* -ENODATA; ctl_lock held, paused by domain_pause */
 void restart_forget(struct domain *d);
 
 /* dom/passthrough.c */

@@ -10,7 +10,7 @@
 
 #define EVENT_MAX_PORTS 4096 /* 64 * 64; port 0 is never used */
 enum event_state { EV_FREE, EV_RESERVED, EV_UNBOUND, EV_INTERDOMAIN, EV_VIRQ, EV_IPI, EV_MSI };
-struct msi_handle;
+struct event_msi;
 struct event_channel {
     uint8_t state;              /* enum event_state */
     uint8_t keep;               /* survives restart in place (was there at the snapshot) */
@@ -18,9 +18,15 @@ struct event_channel {
     domid_t remote;             /* UNBOUND: who may bind (never DOMID_SELF); INTERDOMAIN: the peer */
     uint32_t remote_port;       /* INTERDOMAIN */
     uint16_t virq;
-    struct msi_handle *msi;
+    struct event_msi *msi;      /* MSI */
 };
-struct event_channels { struct event_channel *ch; unsigned max_ports; }; /* ch: heap, EVENT_MAX_PORTS entries grown by page if wished */
+#define EVENT_MAX_KEPT 8
+struct event_channels {
+    struct event_channel *ch;   /* heap, max_ports entries; grown by doubling up to `limit` */
+    unsigned max_ports, limit;
+    struct { evtchn_port_t port; domid_t remote; } kept[EVENT_MAX_KEPT]; /* ports of the snapshot */
+    unsigned nr_kept;
+};
 
 struct domain;
 struct vcpu;
@@ -31,7 +37,8 @@ int event_alloc_unbound(struct domain *d, domid_t remote, evtchn_port_t *port);
 int event_bind_interdomain(struct domain *d, domid_t remote, evtchn_port_t remote_port, evtchn_port_t *port);
 int event_bind_virq(struct domain *d, unsigned virq, unsigned vcpu, evtchn_port_t *port);
 int event_bind_ipi(struct domain *d, unsigned vcpu, evtchn_port_t *port);
-int event_bind_msi(struct domain *d, struct msi_handle *h, unsigned vcpu, evtchn_port_t *port); /* takes over h */
+/* A message of the function `sbdf` (owned by d) that makes *port pending; *addr and *data are for the device. */
+int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t *port, uint64_t *addr, uint32_t *data);
 int event_close(struct domain *d, evtchn_port_t port);
 int event_send(struct domain *d, evtchn_port_t port);
 int event_status(struct domain *d, struct evtchn_status *s);
@@ -39,8 +46,10 @@ int event_unmask(struct domain *d, evtchn_port_t port);
 int event_bind_vcpu(struct domain *d, evtchn_port_t port, unsigned vcpu);
 int event_reset(struct domain *d);
 void event_set_pending_virq(struct vcpu *v, unsigned virq);  /* per-vCPU virq (timer, debug) */
-void event_send_global_virq(unsigned virq);                  /* to the domain that has bound it (DOM_EXC, CONSOLE: role holders) */
-void event_fire_msi(void *port_of_domain);                   /* msi_handle.fire; interrupts off */
+void event_send_global_virq(unsigned virq);                  /* to its handler: domain 0 unless set otherwise. No event lock held */
+int event_set_virq_handler(unsigned virq, domid_t handler);  /* XEN_DOMCTL_set_virq_handler. -EINVAL: not a global one */
+void event_mark_pending(struct vcpu *v);                     /* upcall for v without a port; v's event_lock held */
+bool event_any_pending(struct domain *d, const evtchn_port_t *ports, unsigned n); /* no lock */
 /* Restart in place: close everything but `keep` ports; interdomain peers of closed ports become UNBOUND, remote = d. */
 void events_restart(struct domain *d);
 void events_mark_kept(struct domain *d);                     /* at the snapshot */

@@ -14,15 +14,18 @@
 #define GRANT_PER_FRAME (PAGE_SIZE / sizeof(grant_entry_v1_t))
 #define MAPTRACK_DEFAULT 8192
 
-struct grant_active { mfn_t mfn; uint32_t pins_ro, pins_rw; uint64_t gfn; domid_t by; uint16_t copies; }; /* granter's side */
-struct maptrack { uint32_t ref; domid_t dom; uint8_t flags; uint8_t pad; uint64_t gfn; mfn_t mfn; };      /* mapper's side; flags 0 = free */
+/* The granter's side of one entry in use. `era` counts restarts of the granter that left a pin behind: pins of an older era are
+ * no longer this entry's. */
+struct grant_active { mfn_t mfn; uint64_t gfn; uint32_t pins_ro, pins_rw, era; domid_t by; };
+/* The mapper's side; flags: GNTMAP_*, 0 = free. */
+struct maptrack { uint32_t ref, era; domid_t dom; uint16_t flags; uint64_t gfn; mfn_t mfn; };
 struct grant_table {
     struct spinlock lock;        /* LOCK_GRANT */
     unsigned nr_frames, max_frames;
     mfn_t *frame;                /* [max_frames], FRAME_XENHEAP pages */
     struct grant_active **active;/* one page-sized array per frame */
     struct maptrack *track;      /* [max_track], grown in steps */
-    unsigned nr_track, max_track, free_hint;
+    unsigned nr_track, max_track, free_hint; /* no free entry lies below free_hint */
 };
 struct domain;
 int grants_init(struct domain *d, int max_frames, int max_track); /* -1 = default */
@@ -33,6 +36,9 @@ void grant_map(struct domain *d, struct gnttab_map_grant_ref *op);
 void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op);
 void grant_copy(struct domain *d, struct gnttab_copy *op);
 int grant_query_size(struct domain *d, struct gnttab_query_size *op);
+/* Restart in place: empties the table but for the `n` first entries, which become `keep`. Pins of other entries are forgotten
+ * here (their holders keep the frames). A kept entry stays pinned only while its frame is still the one at its gfn. */
+void grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n);
 /* Drop all mappings that d holds of others (restart in place, destruction): p2m and IOMMU entries out, in-use flags cleared. */
 void grants_drop_mappings(struct domain *d);
 #endif

@@ -10,8 +10,7 @@
 #include "lib/types.h"
 
 enum lock_rank {
-    LOCK_DOMLIST = 1, /* the list of domains: create and destroy */
-    LOCK_DOMCTL,      /* one control operation at a time per domain */
+    LOCK_DOMCTL = 1,  /* one control operation at a time per domain */
     LOCK_GRANT,       /* a domain's grant table */
     LOCK_EVENT,       /* a domain's event channels */
     LOCK_IRQ,         /* interrupt handles and remapping entries */
@@ -20,6 +19,7 @@ enum lock_rank {
     LOCK_VCPU,        /* a vCPU's run state (sched) */
     LOCK_RUNQ,        /* a CPU's run queue */
     LOCK_TIMER,       /* a CPU's timers */
+    LOCK_DOMLIST,     /* the table of domains: look up and count, nothing else happens under it */
     LOCK_OWNER,       /* a memowner's page list */
     LOCK_HEAP,
     LOCK_FRAMES,
