@@ -42,7 +42,8 @@ _Noreturn void machine_power_off(void), machine_reset(void);
 /* boot/smp.c */
 void percpu_init_bsp(void);
 void smp_start(void);            /* every CPU of the MADT; they end in cpu_loop */
-extern mfn_t host_pt_root;       /* the host's page tables (boot/main.c or mem/) */
+extern mfn_t host_pt_root;       /* the host's page tables (boot/main.c) */
+#define AP_TRAMPOLINE 0x8000ull  /* physical page where secondary CPUs start; RAM below 1 MiB is never given out */
 /* boot/desc.c, idt.S, trap.c */
 void desc_init_cpu(void);        /* this CPU's GDT, TSS with interrupt stacks, and the IDT; after percpu */
 struct trap_frame {

@@ -36,6 +36,7 @@ struct vcpu {
     uint64_t runstate_va;         /* r: guest virtual address registered, 0 none */
     uint64_t time_va;             /* r: VCPUOP_register_vcpu_time_memory_area */
     struct timer singleshot, lapic_timer, poll_timer;
+    struct timer nudge;           /* brings the vCPU out of the guest when an interrupt shadow was in the way */
     struct timer periodic;        /* VCPUOP_set_periodic_timer; set up at first use, call/vcpu.c */
     uint64_t period_ns;
     uint32_t time_version;
@@ -134,6 +135,7 @@ void vcpu_runstate_update(struct vcpu *v);
 void vcpu_deliver_ipi(struct vcpu *from, const struct vlapic_ipi *ipi);
 void vcpu_lapic_timer_changed(struct vcpu *v);
 void vcpu_context_switch(struct vcpu *prev, struct vcpu *next); /* FPU, MSRs; either may be NULL */
+void vcpu_forget(unsigned c, struct vcpu *v); /* CPU c must not save v's FPU any more: v is going away */
 
 /* dom/restart.c (docs/recovery.md) */
 int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM */
