@@ -145,9 +145,10 @@ void rt_event_attach(uint32_t port, rt_event_fn fn, void *arg)
 void rt_event_close(uint32_t port)
 {
     struct evtchn_close c = { .port = port };
-    if (port >= handlers_size)
+    if (port >= MAX_PORTS)
         return;
-    handlers[port] = (struct handler){ NULL, NULL };
+    if (port < handlers_size)
+        handlers[port] = (struct handler){ NULL, NULL };
     __atomic_fetch_or(&RT_SHARED->evtchn_mask[port / 64], 1ul << (port % 64), __ATOMIC_SEQ_CST);
     op(EVTCHNOP_close, &c);
     rt_events_clear(port);
