@@ -42,9 +42,16 @@ struct disk {
     uint32_t discard_granularity; /* bytes */
     void (*ready)(struct disk *d, void *arg); /* a slot is free again after -EBUSY; set by the backend */
     void *ready_arg;
+    struct disk *parent;      /* the whole disk of a partition, else NULL: their slots are the same ones */
+    bool gone;                /* the device is lost: every request ends with -ENXIO */
     struct disk *next;
 };
 struct disk *disk_find(const char *name); /* registered disks by name; NULL */
 struct disk *disk_first(void);
 void disk_register(struct disk *d);
+/* The driver has given the device up and answered all its requests: marks d and its partitions, tells the listeners. */
+void disk_gone(struct disk *d, const char *why);
+/* fn(d, NULL) when a disk is registered, fn(d, reason) when one is gone; at most DISK_LISTENERS of them. */
+#define DISK_LISTENERS 4
+void disk_listen(void (*fn)(struct disk *d, const char *why));
 #endif

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/* Rings of blkback: take requests, check them, run them on the disk, answer in order. See blk.h. */
+#include "backends/blk/blk.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SECTORS_PER_PAGE 8u
+#define PAGE_BYTES 4096u
+
+/* --- request records --- */
+
+static struct blk_req *get_req(struct blk_queue *q)
+{
+    struct blk_req *r = q->free;
+    if (r)
+        q->free = r->next_free;
+    else
+        r = host_alloc(sizeof(*r));
+    if (r)
+        memset(r, 0, offsetof(struct blk_req, want));
+    return r;
+}
+
+static void put_req(struct blk_queue *q, struct blk_req *r)
+{
+    r->next_free = q->free;
+    q->free = r;
+}
+
+static uint32_t inflight(const struct blk_queue *q)
+{
+    return q->ring.req_cons - q->ring.rsp_pvt;
+}
+
+static struct blk_req **window(struct blk_queue *q, uint32_t index)
+{
+    return &q->window[index % BLK_MAX_INFLIGHT];
+}
+
+/* --- the front's pages --- */
+
+static void release_pages(struct blk_req *r)
+{
+    if (!r->npages)
+        return;
+    if (r->q->dev->persistent)
+        for (unsigned i = 0; i < r->npages; i++)
+            pgrant_put(&r->q->pages, r->page[i]);
+    else
+        host_unmap(&r->map);
+    r->npages = 0;
+}
+
+static int get_persistent(struct blk_req *r)
+{
+    int err = 0;
+    for (; r->npages < r->nsegs; r->npages++) {
+        r->page[r->npages] = pgrant_get(&r->q->pages, r->want[r->npages].gref, &err);
+        if (!r->page[r->npages]) {
+            release_pages(r);
+            return err;
+        }
+    }
+    return 0;
+}
+
+static int get_mapped(struct blk_req *r)
+{
+    uint32_t refs[BLK_MAX_SEGS];
+    for (unsigned i = 0; i < r->nsegs; i++)
+        refs[i] = r->want[i].gref;
+    int rc = host_map(&r->map, r->q->dev->xb->domid, refs, r->nsegs, r->data_op == DISK_WRITE);
+    if (rc == 0)
+        r->npages = r->nsegs;
+    return rc;
+}
+
+/* Pages for all segments. 0; -EAGAIN when others hold too many; other: the front's grants are no good. */
+static int get_pages(struct blk_req *r)
+{
+    if (!r->nsegs || r->npages)
+        return 0;
+    bool persistent = r->q->dev->persistent;
+    int rc = persistent ? get_persistent(r) : get_mapped(r);
+    if (rc)
+        return rc;
+    for (unsigned i = 0; i < r->nsegs; i++) {
+        uint8_t *page = persistent ? r->page[i]->addr : (uint8_t *)r->map.addr + i * PAGE_BYTES;
+        r->seg[i].addr = page + r->want[i].first_sect * DISK_SECTOR;
+        r->seg[i].bytes = (r->want[i].last_sect - r->want[i].first_sect + 1u) * DISK_SECTOR;
+    }
+    return 0;
+}
+
+/* --- answers --- */
+
+/* Publish what is done, in order, as far as it goes. */
+static void publish(struct blk_queue *q)
+{
+    struct blk_req *r;
+    while (inflight(q) && (r = *window(q, q->ring.rsp_pvt)) && r->finished) {
+        struct blkif_response rsp;
+        memset(&rsp, 0, sizeof(rsp));
+        rsp.id = r->id;
+        rsp.operation = r->op;
+        rsp.status = r->status;
+        *window(q, r->index) = NULL;
+        ring_put(&q->ring, &rsp, sizeof(rsp));
+        put_req(q, r);
+    }
+    if (ring_push(&q->ring))
+        host_event_send(q->port);
+}
+
+static int16_t status_of(int error)
+{
+    return error == 0 ? BLKIF_RSP_OKAY : error == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
+}
+
+static void finish(struct blk_req *r, int error)
+{
+    struct blk_queue *q = r->q;
+    release_pages(r);
+    if (q->exclusive == r)
+        q->exclusive = NULL;
+    r->status = status_of(error);
+    r->finished = true;
+    publish(q);
+}
+
+/* --- running --- */
+
+static void done(struct disk_req *dr, int error)
+{
+    struct blk_req *r = (struct blk_req *)dr;
+    struct blk_queue *q = r->q;
+    r->submitted = false;
+    q->busy--;
+    if (r->flush_first && !error && !q->dying) {
+        r->flush_first = false;
+        q->held = r; /* free: an exclusive request has nobody behind it; queue_run() starts it again */
+    } else {
+        finish(r, error);
+    }
+    if (q->dying) {
+        if (!q->busy)
+            blk_queue_idle(q->dev);
+    } else {
+        queue_run(q);
+    }
+}
+
+/* Hand the request, or the flush before it, to the disk. 0 or -EBUSY. done() may come before this returns. */
+static int submit(struct blk_req *r)
+{
+    struct blk_queue *q = r->q;
+    struct disk *disk = q->dev->disk;
+    memset(&r->dr, 0, sizeof(r->dr));
+    r->dr.op = r->flush_first ? DISK_FLUSH : r->data_op;
+    r->dr.done = done;
+    if (!r->flush_first) {
+        r->dr.fua = r->fua;
+        r->dr.sector = r->sector;
+        r->dr.sectors = r->sectors;
+        r->dr.seg = r->seg;
+        r->dr.nsegs = r->nsegs;
+    }
+    q->busy++;
+    r->submitted = true;
+    int rc = disk->ops->submit(disk, &r->dr);
+    if (rc) {
+        q->busy--;
+        r->submitted = false;
+    }
+    return rc;
+}
+
+/* 0: on its way or already answered. -EBUSY: hold it. */
+static int start(struct blk_req *r)
+{
+    struct blk_queue *q = r->q;
+    if (r->exclusive && r->index != q->ring.rsp_pvt)
+        return -EBUSY;
+    int rc = get_pages(r);
+    if (rc == -EAGAIN && q->busy)
+        return -EBUSY;
+    if (rc) {
+        finish(r, -EIO);
+        return 0;
+    }
+    if (r->exclusive)
+        q->exclusive = r;
+    return submit(r);
+}
+
+/* --- checks --- */
+
+/* The segments of an indirect request, by persistent page or grant copy. */
+static int read_indirect(struct blk_req *r, uint32_t ref)
+{
+    unsigned bytes = r->nsegs * sizeof(r->want[0]);
+    int err = 0;
+    if (r->q->dev->persistent) {
+        struct pgrant *g = pgrant_get(&r->q->pages, ref, &err);
+        const volatile uint64_t *from = g ? g->addr : NULL;
+        for (unsigned i = 0; g && i < r->nsegs; i++) {
+            uint64_t word = from[i];
+            memcpy(&r->want[i], &word, sizeof(word));
+        }
+        if (g)
+            pgrant_put(&r->q->pages, g);
+        if (err != -EAGAIN)
+            return err;
+    }
+    struct host_copy op = {.ref = ref, .dom = r->q->dev->xb->domid, .len = (uint16_t)bytes, .local = r->want};
+    return host_copy(&op, 1) ? -EIO : 0;
+}
+
+static int check_segments(struct blk_req *r)
+{
+    r->sectors = 0;
+    for (unsigned i = 0; i < r->nsegs; i++) {
+        if (r->want[i].first_sect > r->want[i].last_sect || r->want[i].last_sect >= SECTORS_PER_PAGE)
+            return -EINVAL;
+        r->sectors += r->want[i].last_sect - r->want[i].first_sect + 1u;
+    }
+    return 0;
+}
+
+static int check_range(const struct blk_req *r)
+{
+    const struct disk *disk = r->q->dev->disk;
+    unsigned unit = disk->logical > DISK_SECTOR ? disk->logical / DISK_SECTOR : 1;
+    if (r->sectors == 0 || r->sector > disk->sectors || r->sectors > disk->sectors - r->sector)
+        return -EINVAL;
+    return r->sector % unit || r->sectors % unit ? -EINVAL : 0;
+}
+
+static int check_data(struct blk_req *r, uint8_t op)
+{
+    r->data_op = op == BLKIF_OP_READ ? DISK_READ : DISK_WRITE;
+    if (r->data_op == DISK_WRITE && r->q->dev->readonly)
+        return -EROFS;
+    int rc = check_segments(r);
+    return rc ? rc : check_range(r);
+}
+
+static int check_direct(struct blk_req *r, const struct blkif_request *req)
+{
+    if (req->nr_segments > BLKIF_MAX_SEGMENTS_PER_REQUEST)
+        return -EINVAL;
+    r->nsegs = req->nr_segments;
+    r->sector = req->sector_number;
+    memcpy(r->want, req->seg, sizeof(req->seg));
+    if (req->operation == BLKIF_OP_FLUSH_DISKCACHE || req->operation == BLKIF_OP_WRITE_BARRIER) {
+        r->fua = req->operation == BLKIF_OP_WRITE_BARRIER;
+        r->exclusive = r->fua || r->nsegs;
+        r->data_op = DISK_FLUSH;
+        if (r->nsegs == 0)
+            return 0;
+        r->flush_first = true;
+    }
+    return check_data(r, req->operation);
+}
+
+static int check_indirect(struct blk_req *r, const struct blkif_request *raw)
+{
+    struct blkif_request_indirect req;
+    memcpy(&req, raw, sizeof(req));
+    r->op = req.indirect_op;
+    r->id = req.id;
+    if (req.indirect_op != BLKIF_OP_READ && req.indirect_op != BLKIF_OP_WRITE)
+        return -EINVAL;
+    if (req.nr_segments == 0 || req.nr_segments > BLK_MAX_SEGS)
+        return -EINVAL;
+    r->nsegs = req.nr_segments;
+    r->sector = req.sector_number;
+    int rc = read_indirect(r, req.indirect_grefs[0]);
+    if (rc == 0)
+        rc = check_data(r, req.indirect_op);
+    return rc;
+}
+
+static int check_discard(struct blk_req *r, const struct blkif_request *raw)
+{
+    struct blkif_request_discard req;
+    memcpy(&req, raw, sizeof(req));
+    r->data_op = DISK_DISCARD;
+    r->sector = req.sector_number;
+    r->sectors = req.nr_sectors;
+    if (!r->q->dev->discard)
+        return -EOPNOTSUPP;
+    return r->q->dev->readonly ? -EROFS : check_range(r);
+}
+
+/* Decode and check a request that is already our own copy. 0 or the error to answer. */
+static int check(struct blk_req *r, const struct blkif_request *req)
+{
+    _Static_assert(BLK_MAX_SEGS * sizeof(struct blkif_request_segment) <= PAGE_BYTES, "one indirect page");
+    int rc = -EINVAL;
+    r->op = req->operation;
+    r->id = req->id;
+    switch (req->operation) {
+    case BLKIF_OP_READ:
+    case BLKIF_OP_WRITE:
+    case BLKIF_OP_WRITE_BARRIER:
+    case BLKIF_OP_FLUSH_DISKCACHE:
+        rc = check_direct(r, req);
+        break;
+    case BLKIF_OP_DISCARD:
+        rc = check_discard(r, req);
+        break;
+    case BLKIF_OP_INDIRECT:
+        rc = check_indirect(r, req);
+        break;
+    default:
+        rc = -EOPNOTSUPP;
+    }
+    return rc;
+}
+
+/* --- the loop --- */
+
+/* Take the next request, if there is one and room for it. true: go on. */
+static bool take_one(struct blk_queue *q)
+{
+    struct blkif_request req;
+    int n = ring_pending(&q->ring);
+    if (n < 0) {
+        blk_ring_broken(q->dev, "req_prod is beyond the ring");
+        return false;
+    }
+    if (n == 0)
+        return ring_final_check(&q->ring);
+    if (inflight(q) >= BLK_MAX_INFLIGHT)
+        return false; /* done() comes back here */
+    struct blk_req *r = get_req(q);
+    if (!r)
+        return false; /* a queue owns one from the start: others are in flight */
+    r->q = q;
+    r->index = ring_take(&q->ring, &req, sizeof(req));
+    *window(q, r->index) = r;
+    int rc = check(r, &req);
+    if (rc)
+        finish(r, rc);
+    else if (start(r) == -EBUSY)
+        q->held = r;
+    return true;
+}
+
+void queue_run(struct blk_queue *q)
+{
+    q->again = true;
+    if (q->running)
+        return;
+    q->running = true;
+    while (q->again && !q->dying) {
+        q->again = false;
+        struct blk_req *r = q->held;
+        q->held = NULL;
+        if (r && start(r) == -EBUSY)
+            q->held = r;
+        while (!q->held && !q->exclusive && !q->dying && take_one(q))
+            ;
+    }
+    q->running = false;
+    if (q->dying && !q->busy)
+        blk_queue_idle(q->dev);
+}
+
+/* --- life --- */
+
+static void queue_free(struct blk_queue *q)
+{
+    if (q->port >= 0)
+        host_event_close(q->port);
+    for (unsigned i = 0; i < BLK_MAX_INFLIGHT; i++)
+        if (q->window[i]) {
+            release_pages(q->window[i]);
+            put_req(q, q->window[i]);
+        }
+    pgrant_drop_all(&q->pages);
+    while (q->free) {
+        struct blk_req *r = q->free;
+        q->free = r->next_free;
+        host_free(r);
+    }
+    if (q->ring_map.n)
+        host_unmap(&q->ring_map);
+    host_free(q);
+}
+
+bool queue_stop(struct blk_queue *q)
+{
+    q->dying = true;
+    if (q->busy || q->running)
+        return false;
+    queue_free(q);
+    return true;
+}
+
+static void event(void *arg)
+{
+    struct blk_queue *q = arg;
+    if (!q->dying)
+        queue_run(q);
+}
+
+int queue_connect(struct blk_dev *dev, unsigned n, const uint32_t *refs, unsigned nrefs, uint32_t remote_port, bool adopt)
+{
+    struct blk_queue *q = host_alloc(sizeof(*q));
+    struct blk_req *r = q ? host_alloc(sizeof(*r)) : NULL;
+    if (!r) {
+        xb_error(dev->xb, "queue-%u: out of memory", n);
+        host_free(q);
+        return -ENOMEM;
+    }
+    q->dev = dev;
+    q->port = -1;
+    put_req(q, r);
+    pgrant_init(&q->pages, dev->xb->domid, BLK_MAX_PERSISTENT);
+    int rc = host_map(&q->ring_map, dev->xb->domid, refs, nrefs, false);
+    if (rc) {
+        q->ring_map.n = 0;
+        xb_error(dev->xb, "queue-%u: ring-ref cannot be mapped (%d)", n, rc);
+        goto fail;
+    }
+    rc = ring_attach(&q->ring, q->ring_map.addr, nrefs * PAGE_BYTES, sizeof(union blkif_sring_entry), !adopt);
+    if (rc) {
+        xb_error(dev->xb, "queue-%u: the ring's indices are broken", n);
+        goto fail;
+    }
+    rc = q->port = host_event_bind(dev->xb->domid, remote_port, event, q);
+    if (rc < 0) {
+        xb_error(dev->xb, "queue-%u: event-channel %u cannot be bound (%d)", n, remote_port, rc);
+        goto fail;
+    }
+    dev->queue[n] = q;
+    return 0;
+fail:
+    queue_free(q);
+    return rc;
+}
