@@ -10,7 +10,7 @@
 
 struct msi_handle {
     uint32_t sbdf;
-    uint16_t index;      /* remapping entry */
+    uint16_t index;      /* remapping entry; 0 without remapping */
     uint8_t vector;
     uint8_t cpu;
     uint64_t addr;       /* what the device is to be programmed with */
@@ -18,6 +18,13 @@ struct msi_handle {
     void (*fire)(void *arg); /* called with interrupts off from irq_dispatch; may send an event (LOCK_EVENT) */
     void *arg;
 };
-int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned cpu, void (*fire)(void *), void *arg); /* -ENOSPC, -EIO */
-void msi_free(struct msi_handle *h); /* no fire() is running or will run after this returns */
+/* Fills *h, which stays where it is until msi_free. `cpu`: preferred; another is taken when its vectors are all in use.
+ * -ENOSPC: no vector or remapping entry left; -ERANGE: a target that the message format cannot name. */
+int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned cpu, void (*fire)(void *), void *arg);
+/* No fire() is running or will run after this returns. It waits for one: hold no lock that fire() takes (LOCK_EVENT). */
+void msi_free(struct msi_handle *h);
+
+/* Remapping entries, for irq/ only: an index 1.. or -ENOSPC. Entry 0 stays empty, so that a zeroed message reaches nobody. */
+int irte_alloc(void);
+void irte_free(unsigned index);
 #endif

@@ -56,6 +56,11 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g);
 int p2m_read(struct p2m *p, gpa_t a, void *dst, size_t len);
 int p2m_write(struct p2m *p, gpa_t a, const void *src, size_t len);
 
+/* mem/p2m_iommu.c. From now on `d` holds what devices may reach of p: what is there now is copied, changes go to both.
+ * -EEXIST attached already, -ENOMEM, -ERANGE: nothing attached (d's table may be partly filled: destroy it). */
+int p2m_attach_iommu(struct p2m *p, struct iommu_domain *d);
+void p2m_detach_iommu(struct p2m *p); /* no function uses d's table any more */
+
 /* cpu/ gives this: every CPU in p->running_on leaves the guest at least once (and so meets the raised flush_gen). Waits. */
 extern void (*p2m_flush_cpus)(struct p2m *p);
 #endif
