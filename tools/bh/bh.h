@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bh: the toolstack command, with xl's verbs and xl's output. main.c holds the table of verbs; each verb is one
+ * function here. A verb gets its own argv (argv[0] = its name), open handles, and returns the exit status:
+ * 0 done, 1 refused or failed (the reason is on standard error), 2 wrong usage.
+ */
+#ifndef TOOLS_BH_H
+#define TOOLS_BH_H
+#include <stdbool.h>
+#include "tools/lib/create.h"
+
+typedef int verb_fn(struct handles *h, int argc, char **argv);
+
+struct verb {
+    const char *name;
+    const char *args;    /* usage after the name */
+    const char *summary; /* one line */
+    const char *help;    /* more lines, or NULL */
+    int min, max;        /* arguments after the name; max -1 = any number */
+    verb_fn *run;
+};
+
+verb_fn verb_create, verb_destroy, verb_pause, verb_unpause, verb_shutdown, verb_reboot, verb_kill, verb_restart, verb_rename;
+verb_fn verb_list, verb_domid, verb_domname, verb_info, verb_dmesg;
+verb_fn verb_block_attach, verb_block_detach, verb_block_list, verb_pci_list;
+verb_fn verb_console;
+
+/* "bh: ..." on standard error; returns 1. */
+int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Prints e the same way. */
+int complain_err(const struct err *e);
+/* Wrong usage of a verb: says how it is used; returns 2. */
+int usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Domain named on the command line: 0, or prints why not and returns 1. */
+int need_domain(struct handles *h, const char *who, uint32_t *domid);
+#endif
