@@ -24,3 +24,19 @@ CONTROL_PROGRAMS = $(filter $(HOST_PROGRAMS),$(B)/xenstore/xenstored $(B)/tools/
 $(B)/control.cpio: $$(CONTROL_PROGRAMS) $$(SMALL_DOMAINS) tools/control/init $(INITRAMFS_TOOLS) $(KERNELS)
 	tools/initramfs control $@ $(addprefix --program ,$(CONTROL_PROGRAMS)) $(addprefix --domain ,$(SMALL_DOMAINS))
 all: $(B)/control.cpio $(B)/guest.cpio
+
+# The demonstration.
+$(B)/demo/disk.img: tools/mkdisk
+	tools/mkdisk $@ 256
+MACHINE = $(B)/bulkhead $(B)/control.cpio $(B)/guest.cpio $(B)/demo/disk.img
+BOARD_ARGS ?=
+DEMO = tools/board qemu --disk $(B)/demo/disk.img --domains tools/demo --log $(B)/demo/serial.log $(BOARD_ARGS)
+run: $(MACHINE)
+	@tools/deps
+	$(DEMO) --script tools/demo/story.sh --timeout 900
+shell: $(MACHINE)
+	@tools/deps
+	$(DEMO)
+deps:
+	tools/deps
+.PHONY: run shell deps

@@ -9,7 +9,8 @@
  * all files are read once more. One more process writes and reads a 4 KiB block without pause and keeps the
  * longest time that one such I/O took: the pause that a recovery costs.
  *
- * Every second a line "verify: T s, written N MiB, verified N MiB, errors N, longest I/O N ms", at the end
+ * Every second a line "verify: T s, written N MiB, verified N MiB, errors N, pause N ms, longest N ms" (pause: the longest
+ * small I/O that ended since the last line), at the end
  * "RESULT written=BYTES verified=BYTES miscompares=N io_errors=N longest_io_us=N".
  * Exit status 0 only when every byte was right and no call failed.
  */
@@ -31,7 +32,8 @@ enum { FILES = 8, PIECE = 256 * 1024, BLOCK = 4096, MAX_WORKERS = 16 };
 
 /* Shared by all processes. */
 struct totals {
-    _Atomic uint64_t written, verified, miscompares, io_errors, longest_us, rounds;
+    _Atomic uint64_t written, verified, miscompares, io_errors, rounds;
+    _Atomic uint64_t longest_us, recent_us; /* of the small I/O: ever, and since the last report */
     _Atomic int stop;
 };
 static struct totals *totals;
@@ -192,6 +194,8 @@ static void heartbeat(void)
             totals->miscompares++;
         if (took > totals->longest_us)
             totals->longest_us = took;
+        if (took > totals->recent_us)
+            totals->recent_us = took;
         usleep(5000);
     }
     close(fd);
@@ -221,10 +225,11 @@ static void spawn(int number, uint64_t length)
 
 static void report(uint64_t start)
 {
-    printf("verify: %llu s, written %llu MiB, verified %llu MiB, errors %llu, longest I/O %.1f ms\n",
+    printf("verify: %llu s, written %llu MiB, verified %llu MiB, errors %llu, pause %.1f ms, longest %.1f ms\n",
            (unsigned long long)((now_us() - start) / 1000000), (unsigned long long)(totals->written >> 20),
            (unsigned long long)(totals->verified >> 20),
-           (unsigned long long)(totals->miscompares + totals->io_errors), (double)totals->longest_us / 1000.0);
+           (unsigned long long)(totals->miscompares + totals->io_errors),
+           (double)atomic_exchange(&totals->recent_us, 0) / 1000.0, (double)totals->longest_us / 1000.0);
     fflush(stdout);
 }
 
