@@ -61,5 +61,6 @@ static inline mfn_t virt_to_mfn(const void *p) { return mpa_to_mfn(virt_to_mpa(p
 #define XEN_ERRNO(name, value) name = value,
 enum xen_errno {
 #include <xen/errno.h>
+    ERESTART = 85, /* ours alone, never seen by a guest: come again */
 };
 #endif
