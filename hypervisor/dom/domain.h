@@ -111,6 +111,7 @@ int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain 
 struct domain *domain_find(domid_t id);       /* with a reference, or NULL; also dying ones */
 struct domain *domain_next(domid_t from);     /* first with id >= from, with a reference */
 void domain_put(struct domain *d);
+void domains_reap(void);                      /* drop destroyed domains whose last frames have come back meanwhile */
 struct domain *current_domain(void);          /* of the vCPU in whose hypercall or exit we are */
 struct vcpu *current_vcpu(void);
 int domain_kill(struct domain *d);            /* -ERESTART until all is given back; then it leaves the list. ctl_lock not held */

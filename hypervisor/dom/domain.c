@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a domain. Interface: dom/domain.h. Rules:
+ * - The table holds one reference on each domain. A destroyed domain stays in the table, dying, while others still hold
+ *   references to it or to its frames (foreign and grant mappings); the last one to let go removes it.
+ * - Nobody waits for a vCPU while holding a ctl_lock: the vCPU may be in a hypercall that wants that lock.
+ */
+#include "boot/boot.h"
+#include "dom/domain.h"
+#include "lib/log.h"
+#include "lib/string.h"
+
+struct domain *domain0;
+static struct domain *table[MAX_DOMAINS]; /* by id */
+static struct spinlock table_lock = SPINLOCK_INIT(LOCK_DOMLIST);
+static unsigned next_id = 1;
+
+#define DRAIN_BUDGET 2048u /* pages given back between two looks at the softirqs */
+
+void domains_init(void) { memset(table, 0, sizeof(table)); }
+
+/* ---- references ---- */
+
+struct domain *domain_find(domid_t id)
+{
+    if (id >= MAX_DOMAINS) return NULL;
+    spin_lock(&table_lock);
+    struct domain *d = table[id];
+    if (d) d->refs++;
+    spin_unlock(&table_lock);
+    return d;
+}
+
+struct domain *domain_next(domid_t from)
+{
+    struct domain *d = NULL;
+    spin_lock(&table_lock);
+    for (unsigned i = from; i < MAX_DOMAINS && !d; i++) d = table[i];
+    if (d) d->refs++;
+    spin_unlock(&table_lock);
+    return d;
+}
+
+/* Nothing of the domain is in anybody's hands any more, its own pages excepted that only we hold. */
+static bool unreferenced(const struct domain *d)
+{
+    if (!d->drained || d->refs != 1 || READ_ONCE(d->mem.pages)) return false;
+    if (READ_ONCE(frame_of(d->shared_info_mfn)->refs) != 1) return false;
+    for (unsigned i = 0; i < d->grant.nr_frames; i++)
+        if (READ_ONCE(frame_of(d->grant.frame[i])->refs) != 1) return false;
+    return true;
+}
+
+static void domain_free(struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus && i < MAX_VCPUS; i++)
+        if (d->vcpu[i]) {
+            if (d->vcpu[i]->periodic.fn) timer_cancel(&d->vcpu[i]->periodic);
+            vcpu_destroy(d->vcpu[i]);
+        }
+    p2m_destroy(&d->p2m);
+    grants_destroy(d);
+    heap_free(d->events.ch);
+    frame_put(d->shared_info_mfn);
+    heap_free(d);
+}
+
+/* Takes the domain out of the table if it was destroyed and nobody refers to it. */
+static void reap(unsigned id)
+{
+    spin_lock(&table_lock);
+    struct domain *d = table[id];
+    if (d && unreferenced(d)) table[id] = NULL;
+    else d = NULL;
+    spin_unlock(&table_lock);
+    if (d) domain_free(d);
+}
+void domains_reap(void)
+{
+    for (unsigned i = 1; i < MAX_DOMAINS; i++)
+        if (READ_ONCE(table[i]) && table[i]->drained) reap(i);
+}
+
+void domain_put(struct domain *d)
+{
+    domid_t id = d->id;
+    spin_lock(&table_lock);
+    bool last = --d->refs == 1 && d->drained;
+    spin_unlock(&table_lock);
+    if (last) reap(id);
+}
+
+struct vcpu *current_vcpu(void)
+{
+    struct sched_unit *u = sched_current();
+    return u ? container_of(u, struct vcpu, sched) : NULL;
+}
+struct domain *current_domain(void)
+{
+    struct vcpu *v = current_vcpu();
+    return v ? v->dom : NULL;
+}
+bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & role; }
+
+/* ---- creation ---- */
+
+static void watchdog1_expired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog, "watchdog 1 expired"); }
+static void watchdog2_expired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog, "watchdog 2 expired"); }
+
+static void wallclock_init(struct shared_info *s)
+{
+    uint64_t sec = time_wallclock_boot_sec();
+    s->wc_sec = (uint32_t)sec;
+    s->wc_sec_hi = (uint32_t)(sec >> 32);
+    s->wc_version = 2;
+}
+
+/* Puts the domain into the table under a free id. */
+static int enter_table(struct domain *d, domid_t id)
+{
+    int rc = 0;
+    spin_lock(&table_lock);
+    if (id == DOMID_INVALID) {
+        unsigned tries = 0;
+        while (table[next_id] && ++tries < MAX_DOMAINS) next_id = next_id + 1 < MAX_DOMAINS ? next_id + 1 : 1;
+        id = (domid_t)next_id;
+    }
+    if (id >= MAX_DOMAINS) rc = -EINVAL;
+    else if (table[id]) rc = -EEXIST;
+    else {
+        d->id = d->mem.id = id;
+        d->refs = 2; /* the table's and the caller's, who gives it back below */
+        table[id] = d;
+        if (id == next_id) next_id = next_id + 1 < MAX_DOMAINS ? next_id + 1 : 1;
+    }
+    spin_unlock(&table_lock);
+    return rc;
+}
+
+/* What needs memory. Undone by undo_resources. */
+static int take_resources(struct domain *d)
+{
+    int rc = p2m_init(&d->p2m);
+    if (rc) return rc;
+    d->shared_info_mfn = frame_alloc_shared(&d->mem);
+    rc = mfn_valid_value(d->shared_info_mfn) ? 0 : -ENOMEM;
+    if (!rc) rc = events_init(d);
+    if (!rc) rc = grants_init(d, -1, -1);
+    if (rc) return rc;
+    d->shared_info = mfn_to_virt(d->shared_info_mfn);
+    wallclock_init(d->shared_info);
+    return 0;
+}
+static void undo_resources(struct domain *d)
+{
+    heap_free(d->events.ch);
+    if (d->grant.frame) grants_destroy(d);
+    if (mfn_valid_value(d->shared_info_mfn)) frame_put(d->shared_info_mfn);
+    if (d->p2m.npt.fmt) p2m_destroy(&d->p2m);
+    heap_free(d);
+}
+
+int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain **out)
+{
+    if (max_vcpus < 1 || max_vcpus > MAX_VCPUS) return -EINVAL;
+    domains_reap();
+    struct domain *d = heap_alloc(sizeof(*d));
+    if (!d) return -ENOMEM;
+    d->shared_info_mfn = MFN_NONE;
+    d->flags = flags;
+    d->max_vcpus = max_vcpus;
+    d->ctl_pause = 1;
+    d->incarnation = 1;
+    d->last_reason = d->shutdown_code = 0xff;
+    list_init(&d->link);
+    spin_init(&d->ctl_lock, LOCK_DOMCTL);
+    memowner_init(&d->mem, id);
+    timer_init(&d->watchdog[0], watchdog1_expired, d);
+    timer_init(&d->watchdog[1], watchdog2_expired, d);
+    int rc = take_resources(d);
+    if (!rc) rc = enter_table(d, id);
+    if (rc) {
+        undo_resources(d);
+        return rc;
+    }
+    if (d->id == 0) domain0 = d;
+    *out = d;
+    domain_put(d);
+    return 0;
+}
+
+/* ---- stopping and starting ---- */
+
+void domain_pause(struct domain *d)
+{
+    struct vcpu *self = current_vcpu();
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i]) sched_pause(&d->vcpu[i]->sched);
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i] && d->vcpu[i] != self) sched_wait_off_cpu(&d->vcpu[i]->sched);
+}
+void domain_unpause(struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i]) sched_unpause(&d->vcpu[i]->sched);
+}
+
+_Noreturn static void machine_end(unsigned code, const char *why)
+{
+    if (code == SHUTDOWN_reboot) {
+        log_info("domain 0 reboots the machine\n");
+        machine_reset();
+    }
+    if (code == SHUTDOWN_poweroff) log_info("domain 0 powers the machine off\n");
+    else log_error("domain 0 is gone (%s): powering off\n", why);
+    machine_power_off();
+}
+
+void domain_shutdown(struct domain *d, unsigned code, const char *why)
+{
+    spin_lock(&d->ctl_lock);
+    if (d->is_shutdown || d->dying) {
+        spin_unlock(&d->ctl_lock);
+        return;
+    }
+    if (d->shutdown_code == 0xff) d->shutdown_code = (uint8_t)code;
+    d->is_shutdown = true;
+    d->last_reason = d->shutdown_code;
+    d->died_ns = now_ns();
+    strlcpy(d->why, why, sizeof(d->why));
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i]) sched_pause(&d->vcpu[i]->sched);
+    spin_unlock(&d->ctl_lock);
+    if (d == domain0) machine_end(d->shutdown_code, why);
+    log_info("domain %u: shut down, reason %u: %s\n", d->id, d->shutdown_code, why);
+    event_send_global_virq(VIRQ_DOM_EXC);
+}
+
+void domain_crash(struct domain *d, const char *fmt, ...)
+{
+    char why[sizeof(d->why)];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    log_warn("domain %u: crashed: %s\n", d->id, why);
+    domain_shutdown(d, SHUTDOWN_crash, why);
+}
+
+/* ---- destruction ---- */
+
+static void stop_for_good(struct domain *d)
+{
+    domain_pause(d);
+    for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++) timer_cancel(&d->watchdog[i]);
+    spin_lock(&d->ctl_lock);
+    devices_block_dma(d);
+    spin_unlock(&d->ctl_lock);
+    events_destroy(d);
+    grants_drop_mappings(d);
+    spin_lock(&d->event_lock);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+        if (!v || !mfn_valid_value(v->info_mfn)) continue;
+        v->info = &d->shared_info->vcpu_info[i < XEN_LEGACY_MAX_VCPUS ? i : 0];
+        frame_put(v->info_mfn);
+        v->info_mfn = MFN_NONE;
+    }
+    spin_unlock(&d->event_lock);
+    spin_lock(&d->ctl_lock);
+    restart_forget(d);
+    devices_release(d);
+    spin_unlock(&d->ctl_lock);
+}
+
+int domain_kill(struct domain *d)
+{
+    spin_lock(&d->ctl_lock);
+    bool first = !d->dying;
+    d->dying = true;
+    spin_unlock(&d->ctl_lock);
+    if (first) {
+        stop_for_good(d);
+    } else if (d->drained) {
+        domains_reap();
+        return 0;
+    }
+    if (!p2m_drain(&d->p2m, &d->drain_next, DRAIN_BUDGET)) return -ERESTART;
+    d->drained = true; /* the table's reference goes with the last of the others: domain_put */
+    log_info("domain %u: destroyed\n", d->id);
+    event_send_global_virq(VIRQ_DOM_EXC);
+    return 0;
+}
