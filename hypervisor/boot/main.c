@@ -207,18 +207,15 @@ static void idle(void)
     }
 }
 
-static PERCPU(struct vcpu *, current);
-
-struct vcpu *current_vcpu(void) { return this_cpu(current); }
-struct domain *current_domain(void) { return this_cpu(current) ? this_cpu(current)->dom : NULL; }
+static PERCPU(struct vcpu *, loaded); /* whose registers are on this CPU */
 
 static void switch_to(struct vcpu *next)
 {
-    struct vcpu *prev = this_cpu(current);
+    struct vcpu *prev = this_cpu(loaded);
     if (prev == next)
         return;
     vcpu_context_switch(prev, next);
-    this_cpu(current) = next;
+    this_cpu(loaded) = next;
 }
 
 void cpu_loop(void)
@@ -226,7 +223,7 @@ void cpu_loop(void)
     struct vmexit x;
     for (;;) {
         run_softirqs();
-        struct vcpu *prev = this_cpu(current);
+        struct vcpu *prev = this_cpu(loaded);
         if (prev && sched_current() == &prev->sched && !sched_must_reschedule()) {
             /* go on with it */
         } else {
@@ -238,7 +235,7 @@ void cpu_loop(void)
             }
             switch_to(container_of(u, struct vcpu, sched));
         }
-        struct vcpu *v = this_cpu(current);
+        struct vcpu *v = this_cpu(loaded);
         vcpu_prepare_entry(v);
         lock_assert_none_held();
         if (READ_ONCE(this_cpu(softirq_pending)))

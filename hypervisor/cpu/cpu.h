@@ -20,6 +20,7 @@ struct hv_state { /* what is architectural beside the general registers; get/set
     uint64_t cr0, cr2, cr3, cr4, efer, dr6, dr7, pat;
     uint64_t star, lstar, cstar, sfmask, kernel_gs, sysenter_cs, sysenter_esp, sysenter_eip;
 };
+struct hv_mode { uint64_t cr0, cr3, cr4, efer; bool code64; }; /* what decides how addresses are translated */
 struct hvcpu {
     struct regs regs;      /* rax, rsp, rip, rflags valid between runs too */
     struct p2m *p2m;
@@ -60,6 +61,7 @@ struct cpu_ops {
     void (*run)(struct hvcpu *v, struct vmexit *x);    /* IF=0 in and out; a pending host interrupt is taken inside */
     void (*get_state)(const struct hvcpu *v, struct hv_state *s);
     int (*set_state)(struct hvcpu *v, const struct hv_state *s); /* -EINVAL: not a state that can run; nothing changed */
+    void (*get_mode)(const struct hvcpu *v, struct hv_mode *m);
     int (*set_efer)(struct hvcpu *v, uint64_t efer);
     bool (*can_take_interrupt)(const struct hvcpu *v); /* IF=1, no shadow, nothing pending */
     bool (*in_shadow)(const struct hvcpu *v);          /* the instruction after STI or MOV SS is next */

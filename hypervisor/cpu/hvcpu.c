@@ -165,9 +165,9 @@ void hvcpu_state_sipi(struct hvcpu *v, uint8_t page)
 
 bool hvcpu_64bit(const struct hvcpu *v)
 {
-    struct hv_state s;
-    cpu->get_state(v, &s);
-    return (s.efer & EFER_LMA) && (s.seg[SEG_CS].attr & 0x200);
+    struct hv_mode m;
+    cpu->get_mode(v, &m);
+    return m.code64;
 }
 
 /* --- the guest's own paging (AMD APM vol. 2 ch. 5) --- */
@@ -178,7 +178,7 @@ static int read_entry(struct p2m *p, uint64_t table, unsigned index, unsigned si
     return p2m_read(p, gpa(table + index * size), e, size);
 }
 
-static int walk(const struct hvcpu *v, const struct hv_state *s, uint64_t va, bool write, gpa_t *out)
+static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, bool write, gpa_t *out)
 {
     bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE;
     unsigned levels = longmode ? 4 : pae ? 3 : 2, bits = pae ? 9 : 10, size = pae ? 8 : 4;
@@ -208,8 +208,8 @@ static int walk(const struct hvcpu *v, const struct hv_state *s, uint64_t va, bo
 
 int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
 {
-    struct hv_state s;
-    cpu->get_state(v, &s);
+    struct hv_mode s;
+    cpu->get_mode(v, &s);
     if (!(s.cr0 & CR0_PG)) {
         *out = gpa(va & 0xffffffff);
         return 0;

@@ -222,6 +222,12 @@ static int svm_set_state(struct hvcpu *v, const struct hv_state *s)
     return 0;
 }
 
+static void svm_get_mode(const struct hvcpu *v, struct hv_mode *m)
+{
+    const struct vmcb *b = v->vmcb;
+    *m = (struct hv_mode){b->cr0, b->cr3, b->cr4, b->efer, (b->efer & EFER_LMA) && (b->cs.attr & 0x200)};
+}
+
 static int svm_set_efer(struct hvcpu *v, uint64_t efer)
 {
     ((struct vmcb *)v->vmcb)->efer = efer | EFER_SVME;
@@ -385,6 +391,7 @@ const struct cpu_ops svm_ops = {
     .run = svm_run,
     .get_state = svm_get_state,
     .set_state = svm_set_state,
+    .get_mode = svm_get_mode,
     .set_efer = svm_set_efer,
     .can_take_interrupt = svm_can_take_interrupt,
     .in_shadow = svm_in_shadow,

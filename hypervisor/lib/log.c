@@ -104,12 +104,12 @@ void backtrace_from(uint64_t rip, uint64_t rbp)
 }
 
 void (*panic_stop_others)(void);
-static unsigned panicking;
+bool panicking;
 
 _Noreturn void panic(const char *fmt, ...)
 {
     irq_disable();
-    if (__atomic_exchange_n(&panicking, 1, __ATOMIC_SEQ_CST) == 0) {
+    if (!__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST)) {
         if (panic_stop_others)
             panic_stop_others();
         char line[256];
