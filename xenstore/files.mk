@@ -4,3 +4,8 @@ XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c path.c per
 $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE) \
   $(addprefix xenstore/transport/,loop.c plainhost.c ring.c socket.c xenhost.c),\
   -levent_core -lxenevtchn -lxengnttab -lxenctrl))
+
+# The core's tests run its real sources, with allocations that can be made to fail.
+XENSTORE_TESTED := tests/unit/xenstore_fake.c xenstore/transport/ring.c $(XENSTORE_CORE)
+XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h
+$(foreach t,ops,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED),$(XENSTORE_FLAKY))))

@@ -32,7 +32,7 @@ int path_canonical(unsigned domid, const char *in, char out[PATH_BUF], bool *rel
 
     if (relative)
         *relative = rel;
-    if (rel && (!in[0] || strlen(in) > XENSTORE_REL_PATH_MAX))
+    if (rel && (!in[0] || in[0] == '@' || strlen(in) > XENSTORE_REL_PATH_MAX))
         return EINVAL;
     if (rel)
         n = snprintf(out, PATH_BUF, "/local/domain/%u/%s", domid, in);

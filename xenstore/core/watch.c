@@ -131,13 +131,14 @@ void watch_fire_all(struct conn *c)
 static bool permitted(struct store *s, const struct watch *w, const char *path, const struct perms *perms)
 {
     const struct actor *a = &w->conn->actor;
-    size_t len = path_parent_len(path, strlen(path));
     char parent[PATH_BUF];
     struct node *n;
+    size_t len;
 
     if (actor_privileged(a) || perms_access(perms, a) & ACCESS_READ)
         return true;
-    if (path[0] == '@' || !len)
+    len = path[0] == '@' ? 0 : path_parent_len(path, strlen(path));
+    if (!len)
         return false;
     memcpy(parent, path, len);
     parent[len] = 0;

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* See xenstore_fake.h. */
+#include "xenstore_fake.h"
+#include <CUnit/CUnit.h>
+#include <stdint.h>
+#include <stdio.h>
+#undef malloc
+#undef calloc
+#undef realloc
+#include <stdlib.h>
+#include <string.h>
+
+struct store fake_store;
+char fake_log[4096];
+unsigned fake_logs;
+int fake_ring_error;
+enum domain_state fake_state[64];
+long alloc_fail_at = -1;
+
+void *flaky_malloc(size_t n);
+void *flaky_calloc(size_t n, size_t m);
+void *flaky_realloc(void *p, size_t n);
+
+static bool fails(void)
+{
+    return alloc_fail_at >= 0 && alloc_fail_at-- == 0;
+}
+
+void *flaky_malloc(size_t n)
+{
+    return fails() ? NULL : malloc(n);
+}
+
+void *flaky_calloc(size_t n, size_t m)
+{
+    return fails() ? NULL : calloc(n, m);
+}
+
+void *flaky_realloc(void *p, size_t n)
+{
+    return fails() ? NULL : realloc(p, n);
+}
+
+static void take_log(const char *line)
+{
+    snprintf(fake_log, sizeof(fake_log), "%s", line);
+    fake_logs++;
+}
+
+static void no_wake(struct conn *c)
+{
+}
+
+static int ring_open(struct store *s, struct domain *d, uint64_t gfn, uint32_t port)
+{
+    return fake_ring_error;
+}
+
+static void ring_close(struct domain *d)
+{
+}
+
+static enum domain_state state_of(uint16_t domid)
+{
+    return fake_state[domid % 64];
+}
+
+static const struct host_ops host = { take_log, no_wake, ring_open, ring_close, state_of };
+
+void fake_begin(void)
+{
+    memset(fake_state, 0, sizeof(fake_state));
+    fake_ring_error = 0;
+    fake_logs = 0;
+    CU_ASSERT_FATAL(store_init(&fake_store, &host));
+}
+
+void fake_end(void)
+{
+    while (fake_store.conns)
+        fake_close(fake_store.conns->transport);
+    store_free(&fake_store);
+}
+
+static long mem_read(struct conn *c, void *buf, size_t n)
+{
+    struct fake *f = c->transport;
+
+    if (n > f->in_end - f->in_start)
+        n = f->in_end - f->in_start;
+    memcpy(buf, f->in + f->in_start, n);
+    f->in_start += n;
+    return (long)n;
+}
+
+static long mem_write(struct conn *c, const void *buf, size_t n)
+{
+    struct fake *f = c->transport;
+
+    if (n > f->room)
+        n = f->room;
+    if (f->room != SIZE_MAX)
+        f->room -= n;
+    if (f->out_start == f->out_end)
+        f->out_start = f->out_end = 0;
+    CU_ASSERT_FATAL(n <= sizeof(f->out) - f->out_end);
+    memcpy(f->out + f->out_end, buf, n);
+    f->out_end += n;
+    return (long)n;
+}
+
+static void mem_nothing(struct conn *c)
+{
+}
+
+static void mem_over(struct conn *c, enum turn why)
+{
+}
+
+static const struct transport_ops mem_ops = { "memory", mem_read, mem_write, mem_nothing, mem_nothing, mem_over };
+
+struct fake *fake_open(uint16_t domid)
+{
+    struct fake *f = calloc(1, sizeof(*f));
+
+    f->room = SIZE_MAX;
+    f->conn = conn_open(&fake_store, &mem_ops, f, (struct actor){ domid, NO_TARGET });
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f->conn);
+    return f;
+}
+
+void fake_close(struct fake *f)
+{
+    conn_close(f->conn);
+    free(f);
+}
+
+void fake_send(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len)
+{
+    static uint32_t id;
+    struct xsd_sockmsg hdr = { type, ++id, tx, (uint32_t)len };
+
+    if (f->in_start == f->in_end)
+        f->in_start = f->in_end = 0;
+    CU_ASSERT_FATAL(f->in_end + sizeof(hdr) + len <= sizeof(f->in));
+    memcpy(f->in + f->in_end, &hdr, sizeof(hdr));
+    memcpy(f->in + f->in_end + sizeof(hdr), data, len);
+    f->in_end += sizeof(hdr) + len;
+}
+
+enum turn fake_run(struct fake *f)
+{
+    enum turn t;
+
+    do
+        t = conn_turn(f->conn);
+    while (t == TURN_MORE);
+    return t;
+}
+
+struct got fake_next(struct fake *f)
+{
+    struct got g = { 0 };
+
+    if (f->out_end - f->out_start < sizeof(g.hdr))
+        return g;
+    memcpy(&g.hdr, f->out + f->out_start, sizeof(g.hdr));
+    if (g.hdr.len > 4096 || f->out_end - f->out_start < sizeof(g.hdr) + g.hdr.len)
+        return g;
+    memcpy(g.data, f->out + f->out_start + sizeof(g.hdr), g.hdr.len);
+    f->out_start += sizeof(g.hdr) + g.hdr.len;
+    g.any = true;
+    return g;
+}
+
+const char *fake_event(struct fake *f)
+{
+    static char text[8300];
+    struct got g;
+
+    fake_run(f);
+    do
+        g = fake_next(f);
+    while (g.any && g.hdr.type != XS_WATCH_EVENT);
+    if (!g.any)
+        return "";
+    CU_ASSERT_EQUAL(g.hdr.len, strlen(g.data) + strlen(g.data + strlen(g.data) + 1) + 2);
+    snprintf(text, sizeof(text), "%s|%s", g.data, g.data + strlen(g.data) + 1);
+    return text;
+}
+
+struct got ask_bytes(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len)
+{
+    struct got g;
+    uint32_t id;
+
+    fake_send(f, type, tx, data, len);
+    memcpy(&id, f->in + f->in_end - len - sizeof(g.hdr) + 4, 4);
+    fake_run(f);
+    do
+        g = fake_next(f);
+    while (g.any && g.hdr.type == XS_WATCH_EVENT);
+    if (g.any) {
+        CU_ASSERT_EQUAL(g.hdr.req_id, id);
+        CU_ASSERT_EQUAL(g.hdr.tx_id, tx);
+        CU_ASSERT(g.hdr.type == type || g.hdr.type == XS_ERROR);
+    }
+    return g;
+}
+
+const char *ask_text(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len)
+{
+    static struct got g;
+
+    g = ask_bytes(f, type, tx, data, len);
+    if (!g.any)
+        return "(nothing)";
+    /* strings in a list are shown with '|' for their NULs */
+    for (uint32_t i = 0; i + 1 < g.hdr.len; i++)
+        if (!g.data[i])
+            g.data[i] = '|';
+    return g.data;
+}

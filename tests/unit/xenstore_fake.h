@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* A store with clients in memory: what the tests of xenstore's core share. */
+#ifndef XENSTORE_FAKE_H
+#define XENSTORE_FAKE_H
+#include "xenstore/core/conn.h"
+#include "xenstore/core/txn.h"
+#include "xenstore/core/view.h"
+#include "xenstore/core/watch.h"
+
+/* A client. What it sends is in `in`, what it got in `out`. */
+struct fake {
+    struct conn *conn;
+    char in[65536], out[262144];
+    size_t in_start, in_end, out_start, out_end;
+    size_t room; /* bytes of replies it takes; SIZE_MAX: all */
+};
+
+/* A message that a client got. */
+struct got {
+    bool any;
+    struct xsd_sockmsg hdr;
+    char data[4097]; /* NUL-terminated */
+};
+
+extern struct store fake_store;
+extern char fake_log[4096]; /* the last line */
+extern unsigned fake_logs;
+extern int fake_ring_error; /* what ring_open answers */
+extern enum domain_state fake_state[64];
+extern long alloc_fail_at; /* count down: the allocation that makes it 0 fails; negative: none */
+
+void fake_begin(void);
+void fake_end(void);
+struct fake *fake_open(uint16_t domid);
+void fake_close(struct fake *f);
+/* Queue bytes that the client sends. */
+void fake_send(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len);
+/* Run turns of this client until it is idle. */
+enum turn fake_run(struct fake *f);
+/* The next message the client got. */
+struct got fake_next(struct fake *f);
+/* The next watch event as "path|token"; "" if none. */
+const char *fake_event(struct fake *f);
+/* Send, run, and take the reply (events before it are skipped). */
+struct got ask_bytes(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len);
+/* The same; the answer is "OK..." or data as a string, or the error's name. */
+const char *ask_text(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len);
+/* Payload given as a string literal, its own final NUL included (S) or not (B). */
+#define S(f, type, tx, lit) ask_text(f, type, tx, lit, sizeof(lit))
+#define B(f, type, tx, lit) ask_text(f, type, tx, lit, sizeof(lit) - 1)
+#define CU_STR(got, want) CU_ASSERT_STRING_EQUAL(got, want)
+#endif
