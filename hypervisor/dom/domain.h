@@ -69,7 +69,6 @@ struct domain {
     struct iommu_domain iommu;    /* valid when p2m.iommu points to it */
     uint32_t device[MAX_DEVICES_PER_DOMAIN]; /* d: sbdf owned */
     unsigned nr_devices;          /* d */
-    bool dma_blocked[MAX_DEVICES_PER_DOMAIN]; /* d */
     struct shared_info *shared_info;   /* c: direct-map address */
     mfn_t shared_info_mfn;        /* c */
     struct spinlock event_lock;   /* LOCK_EVENT */
@@ -116,7 +115,8 @@ struct domain *current_domain(void);          /* of the vCPU in whose hypercall 
 struct vcpu *current_vcpu(void);
 int domain_kill(struct domain *d);            /* -ERESTART until all is given back; then it leaves the list. ctl_lock not held */
 void domain_pause(struct domain *d);          /* all vCPUs out of the guest when this returns (not the caller's own). No lock held */
-void domain_unpause(struct domain *d);
+void domain_unpause(struct domain *d);        /* undoes one domain_pause, or the ctl_pause that a domain is created with */
+void domain_release_infos(struct domain *d);  /* registered vcpu_info frames back; the vCPUs are stopped */
 /* Ends the domain's run with SHUTDOWN_* `code`: pauses its vCPUs, records `why`, raises VIRQ_DOM_EXC; domain 0: the machine goes. */
 void domain_shutdown(struct domain *d, unsigned code, const char *why);
 /* A fault of the guest's own: logs and SHUTDOWN_crash. */
@@ -143,9 +143,12 @@ int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUS
 int restart_in_place(struct domain *d, const char *why); /* -ENODATA; ctl_lock held, paused by domain_pause */
 void restart_forget(struct domain *d);
 
-/* dom/passthrough.c */
-int device_assign(struct domain *d, uint32_t sbdf, bool unsafe); /* -EBUSY owned, -ENODEV, -EXDEV no remapping. ctl_lock held */
-int device_deassign(struct domain *d, uint32_t sbdf);
+/* dom/passthrough.c (docs/passthrough.md). A function is assigned with its DMA blocked, until device_enable_dma. */
+void passthrough_init(void);                  /* before vtd_init's faults can come: takes VECTOR_IOMMU */
+/* -EBUSY owned, -ENODEV no unit guards it, -EPERM firmware reserves memory for it, -EXDEV no remapping and not `unsafe`,
+ * -ENOSPC, -ENOMEM. ctl_lock held */
+int device_assign(struct domain *d, uint32_t sbdf, bool unsafe);
+int device_deassign(struct domain *d, uint32_t sbdf); /* DMA and its MSI handles are blocked when this returns. ctl_lock held */
 bool device_owned(const struct domain *d, uint32_t sbdf);
 void devices_block_dma(struct domain *d);     /* all functions, at once; returns when nothing is in flight */
 int device_enable_dma(struct domain *d, uint32_t sbdf);

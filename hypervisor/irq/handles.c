@@ -53,6 +53,11 @@ static void on_interrupt(uint8_t vector)
     __atomic_store_n(&this_cpu(msi_firing), NULL, __ATOMIC_SEQ_CST);
 }
 
+static struct msi_handle **slot_of(const struct msi_handle *h)
+{
+    return &per_cpu(msi_slot, h->cpu)[h->vector - VECTOR_FIRST_MSI];
+}
+
 /* lock held: the first free vector of `cpu`, or -1 */
 static int free_vector(unsigned cpu)
 {
@@ -77,7 +82,7 @@ static bool choose(unsigned cpu, struct msi_handle *h)
     return false;
 }
 
-/* The message: an index into the remapping table (VT-d 5.1.5.2: handle, no subhandle), or vector and APIC id. */
+/* lock held. The message: an index into the remapping table (VT-d 5.1.5.2: handle, no subhandle), or vector and APIC id. */
 static int message(struct msi_handle *h)
 {
     uint32_t apic = per_cpu(apic_id, h->cpu);
@@ -86,41 +91,52 @@ static int message(struct msi_handle *h)
         h->data = h->vector;
         return apic > 0xff ? -ERANGE : 0;
     }
+    int index = take_irte();
+    if (index < 0)
+        return index;
+    h->index = (uint16_t)index;
     h->addr = 0xfee00010 | (h->index & 0x7fffu) << 5 | (h->index >> 15 & 1u) << 2;
     h->data = 0;
-    return iommu->irte_set(h->index, h->vector, apic, h->sbdf, false);
+    int rc = iommu->irte_set(h->index, h->vector, apic, h->sbdf, false);
+    if (rc)
+        bit_clear(irte_used, h->index);
+    return rc;
 }
 
 int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned cpu, void (*fire)(void *), void *arg)
 {
     *h = (struct msi_handle){.sbdf = sbdf, .fire = fire, .arg = arg};
     spin_lock(&handles_lock);
-    int index = iommu_remaps_interrupts() ? take_irte() : 0;
-    int rc = index < 0 ? index : choose(cpu % nr_cpus, h) ? 0 : -ENOSPC;
+    int rc = choose(cpu % nr_cpus, h) ? message(h) : -ENOSPC;
     if (!rc) {
-        h->index = (uint16_t)index;
         irq_set_handler(h->vector, on_interrupt);
-        __atomic_store_n(&per_cpu(msi_slot, h->cpu)[h->vector - VECTOR_FIRST_MSI], h, __ATOMIC_SEQ_CST);
+        __atomic_store_n(slot_of(h), h, __ATOMIC_SEQ_CST);
     }
     spin_unlock(&handles_lock);
-    if (rc) {
-        if (index > 0)
-            bit_clear(irte_used, (unsigned)index);
-        return rc;
-    }
-    rc = message(h);
-    if (rc)
-        msi_free(h);
     return rc;
 }
 
 void msi_free(struct msi_handle *h)
 {
+    spin_lock(&handles_lock);
     if (h->index)
         irte_free(h->index);
-    __atomic_store_n(&per_cpu(msi_slot, h->cpu)[h->vector - VECTOR_FIRST_MSI], NULL, __ATOMIC_SEQ_CST);
+    __atomic_store_n(slot_of(h), NULL, __ATOMIC_SEQ_CST);
+    spin_unlock(&handles_lock);
     for (unsigned c = 0; c < nr_cpus; c++)
         while (__atomic_load_n(&per_cpu(msi_firing, c), __ATOMIC_SEQ_CST) == h)
             cpu_pause();
     *h = (struct msi_handle){0};
+}
+
+void msi_block(uint32_t sbdf)
+{
+    spin_lock(&handles_lock);
+    for (unsigned c = 0; c < nr_cpus; c++)
+        for (unsigned i = 0; i < NR_VECTORS; i++) {
+            const struct msi_handle *h = per_cpu(msi_slot, c)[i];
+            if (h && h->sbdf == sbdf && h->index)
+                iommu->irte_clear(h->index);
+        }
+    spin_unlock(&handles_lock);
 }

@@ -23,6 +23,8 @@ struct msi_handle {
 int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned cpu, void (*fire)(void *), void *arg);
 /* No fire() is running or will run after this returns. It waits for one: hold no lock that fire() takes (LOCK_EVENT). */
 void msi_free(struct msi_handle *h);
+/* No handle of this function delivers any more (its owner loses it); each is still to be freed. */
+void msi_block(uint32_t sbdf);
 
 /* Remapping entries, for irq/ only: an index 1.. or -ENOSPC. Entry 0 stays empty, so that a zeroed message reaches nobody. */
 int irte_alloc(void);
