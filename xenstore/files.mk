@@ -6,6 +6,7 @@ $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE)
   -levent_core -lxenevtchn -lxengnttab -lxenctrl))
 
 # The core's tests run its real sources, with allocations that can be made to fail.
-XENSTORE_TESTED := tests/unit/xenstore_fake.c xenstore/transport/ring.c $(XENSTORE_CORE)
+XENSTORE_TESTED := tests/unit/xenstore_fake.c $(XENSTORE_CORE)
 XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h
-$(foreach t,ops,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED),$(XENSTORE_FLAKY))))
+$(foreach t,ops txn,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED),$(XENSTORE_FLAKY))))
+$(eval $(call unit_test,xenstore_ring_test,tests/unit/xenstore_ring_test.c xenstore/transport/ring.c))

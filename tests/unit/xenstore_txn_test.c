@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* xenstore's transactions (what conflicts and what does not) and watches (who hears what, in which order). */
+#include "xenstore_fake.h"
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct fake *a, *b, *d5;
+
+static void begin(void)
+{
+    fake_begin();
+    a = fake_open(0);
+    b = fake_open(0);
+    d5 = fake_open(5);
+    CU_STR(S(a, XS_MKDIR, 0, "/local/domain/5"), "OK");
+    CU_STR(S(a, XS_SET_PERMS, 0, "/local/domain/5\0n5"), "OK");
+    CU_STR(B(a, XS_WRITE, 0, "/x/1\0one"), "OK");
+    CU_STR(B(a, XS_WRITE, 0, "/x/2\0two"), "OK");
+}
+
+static uint32_t start(struct fake *f)
+{
+    return (uint32_t)atoi(S(f, XS_TRANSACTION_START, 0, ""));
+}
+
+static const char *end(struct fake *f, uint32_t t)
+{
+    return S(f, XS_TRANSACTION_END, t, "T");
+}
+
+static void test_isolation(void)
+{
+    uint32_t t;
+
+    begin();
+    t = start(a);
+    CU_STR(B(a, XS_WRITE, t, "/x/1\0new"), "OK");
+    CU_STR(S(a, XS_MKDIR, t, "/x/3"), "OK");
+    CU_STR(S(a, XS_RM, t, "/x/2"), "OK");
+    CU_STR(S(a, XS_READ, t, "/x/1"), "new");
+    CU_STR(S(a, XS_DIRECTORY, t, "/x"), "1|3");
+    CU_STR(S(b, XS_READ, 0, "/x/1"), "one");
+    CU_STR(S(b, XS_DIRECTORY, 0, "/x"), "1|2");
+    CU_STR(S(b, XS_READ, t, "/x/1"), "ENOENT"); /* ids are the client's own */
+    CU_STR(end(a, t), "OK");
+    CU_STR(S(b, XS_READ, 0, "/x/1"), "new");
+    CU_STR(S(b, XS_DIRECTORY, 0, "/x"), "1|3");
+    CU_STR(end(a, t), "ENOENT");
+    t = start(a);
+    CU_STR(S(a, XS_RM, t, "/x"), "OK");
+    CU_STR(S(a, XS_TRANSACTION_END, t, "F"), "OK");
+    CU_STR(S(b, XS_DIRECTORY, 0, "/x"), "1|3");
+    t = start(a);
+    CU_STR(S(a, XS_TRANSACTION_START, t, ""), "EBUSY");
+    CU_STR(S(a, XS_TRANSACTION_END, t, "X"), "EINVAL");
+    CU_STR(end(a, t), "OK");
+    fake_end();
+}
+
+/* A transaction by `a` that does `mine`, while `b` does `theirs`: what does its end say? */
+static const char *against(uint32_t mine, const char *m, size_t m_len, uint32_t theirs, const char *t, size_t t_len)
+{
+    uint32_t id = start(a);
+
+    ask_text(a, mine, id, m, m_len);
+    CU_STR(B(a, XS_WRITE, id, "/own/node\0v"), "OK");
+    CU_STR(ask_text(b, theirs, 0, t, t_len), "OK");
+    return end(a, id);
+}
+#define AGAINST(mine, m, theirs, t) against(mine, m, sizeof(m), theirs, t, sizeof(t))
+
+static void test_conflicts(void)
+{
+    begin();
+    /* real ones */
+    CU_STR(AGAINST(XS_READ, "/x/1", XS_WRITE, "/x/1\0uno"), "EAGAIN");
+    CU_STR(AGAINST(XS_READ, "/x/1", XS_RM, "/x"), "EAGAIN");
+    CU_STR(AGAINST(XS_READ, "/x/1", XS_WRITE, "/x/1\0back"), "EAGAIN"); /* read as absent */
+    CU_STR(AGAINST(XS_DIRECTORY, "/x", XS_MKDIR, "/x/new"), "EAGAIN");
+    CU_STR(AGAINST(XS_DIRECTORY, "/x", XS_RM, "/x/new"), "EAGAIN");
+    CU_STR(AGAINST(XS_GET_PERMS, "/x", XS_SET_PERMS, "/x\0r0"), "EAGAIN");
+    CU_STR(S(a, XS_READ, 0, "/own/node"), "ENOENT"); /* all or nothing */
+    /* not conflicts */
+    CU_STR(AGAINST(XS_READ, "/x/1", XS_WRITE, "/x/2\0due"), "OK");
+    CU_STR(AGAINST(XS_READ, "/x", XS_MKDIR, "/x/other"), "OK");
+    CU_STR(AGAINST(XS_DIRECTORY, "/x", XS_WRITE, "/x/2\0dos"), "OK");
+    CU_STR(AGAINST(XS_WRITE, "/x/1\0mine", XS_WRITE, "/x/1\0theirs"), "OK");
+    CU_STR(S(a, XS_READ, 0, "/x/1"), "mine");
+    CU_STR(AGAINST(XS_MKDIR, "/x/2/deep", XS_RM, "/x/2"), "OK");
+    CU_STR(S(a, XS_DIRECTORY, 0, "/x/2"), "deep");
+    CU_STR(AGAINST(XS_RM, "/x/2", XS_MKDIR, "/x/2/more"), "OK");
+    CU_STR(S(a, XS_READ, 0, "/x/2"), "ENOENT");
+    uint32_t t = start(a);
+    CU_STR(S(a, XS_READ, t, "/x/1"), "mine");
+    CU_STR(B(b, XS_WRITE, 0, "/x/1\0again"), "OK");
+    CU_STR(S(a, XS_READ, t, "/x/1"), "mine"); /* a snapshot */
+    CU_STR(end(a, t), "OK");              /* which changed nothing, so nothing can clash */
+    fake_end();
+}
+
+static void test_replay_rights(void)
+{
+    uint32_t t;
+
+    begin();
+    t = start(d5);
+    CU_STR(B(d5, XS_WRITE, t, "n\0v"), "OK");
+    CU_STR(S(a, XS_SET_PERMS, 0, "/local/domain/5\0n0"), "OK");
+    CU_STR(end(d5, t), "EAGAIN"); /* the right to is gone meanwhile */
+    CU_STR(S(a, XS_SET_PERMS, 0, "/local/domain/5\0n5"), "OK");
+    CU_STR(S(a, XS_CONTROL, 0, "quota\0set\0nodes\0004"), "OK");
+    t = start(d5);
+    CU_STR(S(d5, XS_MKDIR, t, "a/b"), "OK");
+    CU_STR(S(d5, XS_MKDIR, t, "c/d"), "ENOSPC"); /* counts what the transaction made */
+    CU_STR(S(d5, XS_MKDIR, 0, "e/f"), "OK");
+    CU_STR(end(d5, t), "ENOSPC");
+    CU_STR(S(d5, XS_DIRECTORY, 0, "/local/domain/5"), "e");
+    CU_STR(S(d5, XS_RM, 0, "e"), "OK");
+    CU_STR(S(a, XS_CONTROL, 0, "quota\0005"), "Domain 5:\nnodes: 1\nwatches: 0\ntransactions: 0\nrefused nodes: 2");
+    CU_STR(S(a, XS_CONTROL, 0, "quota\0set\0transaction-nodes\0002"), "OK");
+    t = start(d5);
+    CU_STR(S(d5, XS_READ, t, "a"), "ENOENT");
+    CU_STR(S(d5, XS_READ, t, "b"), "ENOENT");
+    CU_STR(S(d5, XS_READ, t, "a"), "ENOENT");
+    CU_STR(S(d5, XS_READ, t, "c"), "ENOSPC");
+    fake_end();
+}
+
+static void drain(struct fake *f)
+{
+    while (*fake_event(f))
+        ;
+}
+
+static void test_watches(void)
+{
+    begin();
+    CU_STR(S(b, XS_WATCH, 0, "/x\0tok"), "OK");
+    CU_STR(S(b, XS_WATCH, 0, "/x\0tok"), "EEXIST");
+    CU_STR(S(b, XS_WATCH, 0, "/x/1\0leaf"), "OK");
+    CU_STR(fake_event(b), "/x/1|leaf"); /* the one at registration; the first was skipped over by ask */
+    CU_STR(B(a, XS_WRITE, 0, "/x/1\0v"), "OK");
+    CU_STR(fake_event(b), "/x/1|tok");
+    CU_STR(fake_event(b), "/x/1|leaf");
+    CU_STR(S(a, XS_READ, 0, "/x/1"), "v");
+    CU_STR(S(a, XS_MKDIR, 0, "/x/1"), "OK"); /* was there */
+    CU_STR(B(a, XS_WRITE, 0, "/xy\0v"), "OK");
+    CU_STR(fake_event(b), "");
+    CU_STR(B(a, XS_WRITE, 0, "/x/n/e/w\0v"), "OK"); /* one event, not one a level */
+    CU_STR(fake_event(b), "/x/n/e/w|tok");
+    CU_STR(S(a, XS_SET_PERMS, 0, "/x/n\0r0"), "OK");
+    CU_STR(fake_event(b), "/x/n|tok");
+    CU_STR(S(a, XS_RM, 0, "/x"), "OK"); /* the node, and watches below on themselves */
+    CU_STR(fake_event(b), "/x|tok");
+    CU_STR(fake_event(b), "/x/1|leaf");
+    CU_STR(fake_event(b), "");
+    CU_STR(S(b, XS_UNWATCH, 0, "/x\0other"), "ENOENT");
+    CU_STR(S(b, XS_UNWATCH, 0, "/x\0tok"), "OK");
+    CU_STR(S(b, XS_RESET_WATCHES, 0, ""), "OK");
+    CU_STR(B(a, XS_WRITE, 0, "/x/1\0v"), "OK");
+    CU_STR(fake_event(b), "");
+    CU_STR(S(b, XS_WATCH, 0, "/x\0depth\0001"), "OK");
+    drain(b);
+    CU_STR(B(a, XS_WRITE, 0, "/x/1/deep\0v"), "OK");
+    CU_STR(fake_event(b), "");
+    CU_STR(B(a, XS_WRITE, 0, "/x/1\0v"), "OK");
+    CU_STR(fake_event(b), "/x/1|depth");
+    CU_STR(S(b, XS_WATCH, 0, "/x"), "EINVAL");
+    CU_STR(S(b, XS_WATCH, 0, "/x/\0t"), "EINVAL");
+    fake_end();
+}
+
+static void test_watch_rights(void)
+{
+    begin();
+    CU_STR(S(d5, XS_WATCH, 0, "/x\0secret"), "OK");
+    CU_STR(S(d5, XS_WATCH, 0, "home\0mine"), "OK");
+    drain(d5);
+    CU_STR(B(a, XS_WRITE, 0, "/x/1\0v"), "OK");
+    CU_STR(fake_event(d5), "");
+    CU_STR(B(d5, XS_WRITE, 0, "home/n\0v"), "OK");
+    CU_STR(fake_event(d5), "home/n|mine"); /* relative as it was asked for */
+    CU_STR(S(a, XS_SET_PERMS, 0, "/x\0r0"), "OK"); /* may read the parent now */
+    CU_STR(fake_event(d5), "/x|secret");
+    CU_STR(B(a, XS_WRITE, 0, "/x/1\0v"), "OK");
+    CU_STR(fake_event(d5), "/x/1|secret");
+    CU_STR(B(a, XS_WRITE, 0, "/x/1/2\0v"), "OK");
+    CU_STR(fake_event(d5), "");
+    fake_end();
+}
+
+static void test_watch_transaction(void)
+{
+    uint32_t t;
+    struct got g;
+
+    begin();
+    CU_STR(S(a, XS_WATCH, 0, "/x\0w"), "OK");
+    drain(a);
+    t = start(a);
+    CU_STR(B(a, XS_WRITE, t, "/x/1\0p"), "OK");
+    CU_STR(B(a, XS_WRITE, t, "/x/1\0q"), "OK");
+    CU_STR(B(a, XS_WRITE, t, "/x/9/8\0q"), "OK");
+    CU_STR(S(a, XS_RM, t, "/x/9"), "OK");
+    CU_STR(S(a, XS_RM, t, "/x/2"), "OK");
+    CU_STR(fake_event(a), "");
+    fake_send(a, XS_TRANSACTION_END, t, "T", 2);
+    fake_run(a);
+    g = fake_next(a); /* the answer first, then the news */
+    CU_ASSERT_EQUAL(g.hdr.type, XS_TRANSACTION_END);
+    CU_STR(fake_event(a), "/x/1|w");
+    CU_STR(fake_event(a), "/x/9|w");
+    CU_STR(fake_event(a), "/x/2|w");
+    CU_STR(fake_event(a), "");
+    t = start(a);
+    CU_STR(B(a, XS_WRITE, t, "/x/1\0p"), "OK");
+    CU_STR(S(a, XS_TRANSACTION_END, t, "F"), "OK");
+    CU_STR(fake_event(a), "");
+    fake_end();
+}
+
+/* A client that goes takes what it had open with it. */
+static void test_close(void)
+{
+    begin();
+    for (int i = 0; i < 5; i++) {
+        uint32_t t = start(b);
+        CU_STR(B(b, XS_WRITE, t, "/y\0v"), "OK");
+    }
+    CU_STR(S(b, XS_WATCH, 0, "/\0w"), "OK");
+    fake_close(b);
+    CU_ASSERT_EQUAL(fake_store.watch_count, 0);
+    CU_ASSERT_EQUAL(account_of(&fake_store, 0)->transactions, 0);
+    CU_STR(S(a, XS_READ, 0, "/y"), "ENOENT");
+    CU_ASSERT_EQUAL(fake_store.live.root->ref, 1);
+    fake_end();
+}
+
+/* Every allocation of a piece of work fails once: the answer is then ENOMEM or right, and the tree is whole. */
+static void work(void)
+{
+    uint32_t t = start(a);
+
+    B(a, XS_WRITE, t, "/w/1/2\0v");
+    S(a, XS_SET_PERMS, t, "/x/1\0n5\0r6");
+    S(a, XS_DIRECTORY, t, "/x");
+    B(b, XS_WRITE, 0, "/w/1\0v");
+    S(a, XS_RM, t, "/x/2");
+    end(a, t);
+    S(b, XS_WATCH, 0, "/x\0t");
+    S(a, XS_MKDIR, 0, "/x/3/4/5");
+    S(a, XS_RM, 0, "/x");
+    B(a, XS_WRITE, 0, "/x/1\0v");
+}
+
+static uint32_t owned(void)
+{
+    uint32_t n = 0;
+
+    for (unsigned d = 0; d < 8; d++)
+        n += account_of(&fake_store, (uint16_t)d)->nodes;
+    return n;
+}
+
+static void count(void *arg, const char *path, const struct node *n)
+{
+    ++*(uint32_t *)arg;
+}
+
+static void test_no_memory(void)
+{
+    char path[PATH_BUF] = "/";
+    bool through = false;
+
+    for (long fail = 0; fail < 500 && !through; fail++) {
+        uint32_t there = 0;
+
+        begin();
+        alloc_fail_at = fail;
+        work();
+        through = alloc_fail_at >= 0;
+        alloc_fail_at = -1;
+        /* settle what waited for memory, then every node is in an account */
+        CU_STR(B(a, XS_WRITE, 0, "/after\0v"), "OK");
+        tree_walk(fake_store.live.root, path, 1, count, &there);
+        CU_ASSERT_EQUAL(owned(), there);
+        CU_STR(S(b, XS_READ, 0, "/after"), "v");
+        fake_end();
+    }
+    CU_ASSERT(through);
+}
+
+int main(void)
+{
+    CU_initialize_registry();
+    CU_pSuite s = CU_add_suite("xenstore transactions and watches", NULL, NULL);
+    CU_add_test(s, "isolation", test_isolation);
+    CU_add_test(s, "conflicts, real and not", test_conflicts);
+    CU_add_test(s, "rights and quotas at the end", test_replay_rights);
+    CU_add_test(s, "watches", test_watches);
+    CU_add_test(s, "who may hear", test_watch_rights);
+    CU_add_test(s, "watches and transactions", test_watch_transaction);
+    CU_add_test(s, "a client that goes", test_close);
+    CU_add_test(s, "every allocation fails once", test_no_memory);
+    CU_basic_run_tests();
+    unsigned failed = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failed != 0;
+}
