@@ -199,6 +199,7 @@ int domain0_build(void)
     d->ever_ran = true;
     d->started_ns = now_ns();
     log_info("control domain starts");
+    d->ctl_pause = 0;
     domain_unpause(d);
     return 0;
 }

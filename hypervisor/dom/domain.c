@@ -42,9 +42,12 @@ struct domain *domain_next(domid_t from)
 }
 
 /* Nothing of the domain is in anybody's hands any more, its own pages excepted that only we hold. */
-static bool unreferenced(const struct domain *d)
+static bool unreferenced(struct domain *d)
 {
-    if (!d->drained || d->refs != 1 || READ_ONCE(d->mem.pages)) return false;
+    spin_lock(&d->mem.lock); /* whoever returned the last page is done with the owner too */
+    bool pages = d->mem.pages;
+    spin_unlock(&d->mem.lock);
+    if (!d->drained || d->refs != 1 || pages) return false;
     if (READ_ONCE(frame_of(d->shared_info_mfn)->refs) != 1) return false;
     for (unsigned i = 0; i < d->grant.nr_frames; i++)
         if (READ_ONCE(frame_of(d->grant.frame[i])->refs) != 1) return false;
@@ -90,16 +93,6 @@ void domain_put(struct domain *d)
     if (last) reap(id);
 }
 
-struct vcpu *current_vcpu(void)
-{
-    struct sched_unit *u = sched_current();
-    return u ? container_of(u, struct vcpu, sched) : NULL;
-}
-struct domain *current_domain(void)
-{
-    struct vcpu *v = current_vcpu();
-    return v ? v->dom : NULL;
-}
 bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & role; }
 
 /* ---- creation ---- */
@@ -208,11 +201,11 @@ void domain_unpause(struct domain *d)
 _Noreturn static void machine_end(unsigned code, const char *why)
 {
     if (code == SHUTDOWN_reboot) {
-        log_info("domain 0 reboots the machine\n");
+        log_info("domain 0 reboots the machine");
         machine_reset();
     }
-    if (code == SHUTDOWN_poweroff) log_info("domain 0 powers the machine off\n");
-    else log_error("domain 0 is gone (%s): powering off\n", why);
+    if (code == SHUTDOWN_poweroff) log_info("domain 0 powers the machine off");
+    else log_error("domain 0 is gone (%s): powering off", why);
     machine_power_off();
 }
 
@@ -232,7 +225,7 @@ void domain_shutdown(struct domain *d, unsigned code, const char *why)
         if (d->vcpu[i]) sched_pause(&d->vcpu[i]->sched);
     spin_unlock(&d->ctl_lock);
     if (d == domain0) machine_end(d->shutdown_code, why);
-    log_info("domain %u: shut down, reason %u: %s\n", d->id, d->shutdown_code, why);
+    log_info("domain %u: shut down, reason %u: %s", d->id, d->shutdown_code, why);
     event_send_global_virq(VIRQ_DOM_EXC);
 }
 
@@ -243,8 +236,21 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(why, sizeof(why), fmt, ap);
     va_end(ap);
-    log_warn("domain %u: crashed: %s\n", d->id, why);
+    log_warn("domain %u: crashed: %s", d->id, why);
     domain_shutdown(d, SHUTDOWN_crash, why);
+}
+
+void domain_release_infos(struct domain *d)
+{
+    spin_lock(&d->event_lock);
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        struct vcpu *v = d->vcpu[i];
+        if (!v || !mfn_valid_value(v->info_mfn)) continue;
+        v->info = i < XEN_LEGACY_MAX_VCPUS ? &d->shared_info->vcpu_info[i] : NULL;
+        frame_put(v->info_mfn);
+        v->info_mfn = MFN_NONE;
+    }
+    spin_unlock(&d->event_lock);
 }
 
 /* ---- destruction ---- */
@@ -258,15 +264,7 @@ static void stop_for_good(struct domain *d)
     spin_unlock(&d->ctl_lock);
     events_destroy(d);
     grants_drop_mappings(d);
-    spin_lock(&d->event_lock);
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        struct vcpu *v = d->vcpu[i];
-        if (!v || !mfn_valid_value(v->info_mfn)) continue;
-        v->info = &d->shared_info->vcpu_info[i < XEN_LEGACY_MAX_VCPUS ? i : 0];
-        frame_put(v->info_mfn);
-        v->info_mfn = MFN_NONE;
-    }
-    spin_unlock(&d->event_lock);
+    domain_release_infos(d);
     spin_lock(&d->ctl_lock);
     restart_forget(d);
     devices_release(d);
@@ -287,7 +285,7 @@ int domain_kill(struct domain *d)
     }
     if (!p2m_drain(&d->p2m, &d->drain_next, DRAIN_BUDGET)) return -ERESTART;
     d->drained = true; /* the table's reference goes with the last of the others: domain_put */
-    log_info("domain %u: destroyed\n", d->id);
+    log_info("domain %u: destroyed", d->id);
     event_send_global_virq(VIRQ_DOM_EXC);
     return 0;
 }

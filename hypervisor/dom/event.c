@@ -71,7 +71,7 @@ static int take_port(struct domain *d, enum event_state state, unsigned vcpu)
 
 void event_mark_pending(struct vcpu *v)
 {
-    if (!__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST)) vcpu_event_upcall(v);
+    if (v->info && !__atomic_exchange_n(&v->info->evtchn_upcall_pending, 1, __ATOMIC_SEQ_CST)) vcpu_event_upcall(v);
 }
 
 static void wake_pollers(struct domain *d, evtchn_port_t port)
@@ -93,7 +93,8 @@ static void set_pending(struct domain *d, evtchn_port_t port, unsigned vcpu)
 {
     struct vcpu *v = vcpu_of(d, vcpu);
     if (!v || bit_set(d->shared_info->evtchn_pending, port)) return;
-    if (!bit_test(d->shared_info->evtchn_mask, port) && !bit_set(&v->info->evtchn_pending_sel, port / 64)) event_mark_pending(v);
+    if (!bit_test(d->shared_info->evtchn_mask, port) && v->info && !bit_set(&v->info->evtchn_pending_sel, port / 64))
+        event_mark_pending(v);
     wake_pollers(d, port);
 }
 
@@ -377,7 +378,7 @@ int event_unmask(struct domain *d, evtchn_port_t port)
     struct event_channel *c = channel(d, port);
     struct vcpu *v = c ? vcpu_of(d, c->vcpu) : NULL;
     int rc = v ? 0 : -EINVAL;
-    if (v && bit_clear(d->shared_info->evtchn_mask, port) && bit_test(d->shared_info->evtchn_pending, port) &&
+    if (v && bit_clear(d->shared_info->evtchn_mask, port) && bit_test(d->shared_info->evtchn_pending, port) && v->info &&
         !bit_set(&v->info->evtchn_pending_sel, port / 64))
         event_mark_pending(v);
     spin_unlock(&d->event_lock);
