@@ -7,7 +7,7 @@
 #include <xen/event_channel.h>
 #include <xen/sched.h>
 
-#define MS 1000000ull
+#define MS 1000000ul
 
 static uint32_t self_port(void)
 {
@@ -81,14 +81,14 @@ static void watchdog(void)
     long second = sched_op(SCHEDOP_watchdog, &w);
     check(second > 0 && second != id, "watchdog %ld set", second);
     w = (struct sched_watchdog){ .id = 0, .timeout = 100 };
-    IS(sched_op(SCHEDOP_watchdog, &w), -XEN_ENOSPC);
+    IS((int)sched_op(SCHEDOP_watchdog, &w), -XEN_ENOSPC);
     w = (struct sched_watchdog){ .id = (uint32_t)id, .timeout = 0 };
     IS(sched_op(SCHEDOP_watchdog, &w), 0);
     w = (struct sched_watchdog){ .id = (uint32_t)second, .timeout = 0 };
     IS(sched_op(SCHEDOP_watchdog, &w), 0);
     REFUSED(sched_op(SCHEDOP_watchdog, &w));
     w = (struct sched_watchdog){ .id = 1000, .timeout = 10 };
-    IS(sched_op(SCHEDOP_watchdog, &w), -XEN_EINVAL);
+    IS((int)sched_op(SCHEDOP_watchdog, &w), -XEN_EINVAL);
     IS(sched_op(SCHEDOP_watchdog, BAD_POINTER), -XEN_EFAULT);
 }
 
