@@ -22,7 +22,7 @@ static const char usage[] =
     "\n"
     "  -f, --foreground      stay in the foreground, log to standard error\n"
     "  -v, --verbose         log every request\n"
-    "  -l, --log FILE        log to FILE (appended)\n"
+    "  -l, --log FILE        log to FILE (appended), else to standard error as long as it is a file or in the foreground\n"
     "  -r, --rundir DIR      directory of the socket (XENSTORED_RUNDIR, else /run/xenstored)\n"
     "      --no-domain-ring  Unix socket only: works without a hypervisor\n"
     "  -h, --help            this text\n";
@@ -125,18 +125,21 @@ static int detach(void)
     return fd[1];
 }
 
-/* Tell the parent, and let go of its terminal. */
+/* Tell the parent, and let go of what it was started with; a file as standard error stays, for the log. */
 static void detached(int fd)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    struct stat st;
 
     if (write(fd, "\1", 1) != 1)
         log_line("the starting process is gone");
     close(fd);
     if (chdir("/") || null < 0)
         return;
-    for (int i = 0; i < 3; i++)
-        dup2(null, i);
+    dup2(null, 0);
+    dup2(null, 1);
+    if (fstat(2, &st) || !S_ISREG(st.st_mode))
+        dup2(null, 2);
 }
 
 int main(int argc, char **argv)
