@@ -117,16 +117,10 @@ static void serial_interrupt(uint8_t vector)
     softirq_raise(SOFTIRQ_CONSOLE);
 }
 
-static void iommu_interrupt(uint8_t vector)
-{
-    (void)vector;
-    softirq_raise(SOFTIRQ_IOMMU);
-}
-
 static void interrupts_init(void)
 {
     irq_set_handler(VECTOR_SERIAL, serial_interrupt);
-    irq_set_handler(VECTOR_IOMMU, iommu_interrupt);
+    passthrough_init();
     if (!boot_option("noiommu", NULL, 0) && acpi_info.dmar) {
         if (vtd_init(acpi_info.dmar, VECTOR_IOMMU, this_cpu(apic_id)))
             log_warn("the machine's IOMMU cannot be used: device assignment is refused");
