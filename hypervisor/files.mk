@@ -14,3 +14,7 @@ $(B)/bulkhead.elf: $(HV_OBJ) hypervisor/boot/hypervisor.lds tools/symtab
 $(B)/bulkhead: $(B)/bulkhead.elf
 	objcopy -O elf32-i386 $< $@
 all: $(B)/bulkhead
+
+# Host tests of the real sources; tests/unit/hv brings the fake RAM, locks and log.
+HV_TEST_CFLAGS := -include stdint.h -Itests/unit/hv -Itests/unit -Ihypervisor -D__XEN_TOOLS__
+$(eval $(call unit_test,hv_mem,tests/unit/hv_mem_test.c tests/unit/hv/fake_hv.c hypervisor/mem/frames.c hypervisor/mem/heap.c hypervisor/mem/pagetable.c hypervisor/mem/p2m.c,$(HV_TEST_CFLAGS)))

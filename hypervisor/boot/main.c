@@ -64,7 +64,8 @@ static void map_host(uint64_t va, uint64_t pa, uint64_t end, unsigned perm)
                              ? ORDER_1G
                          : pa % (PAGE_SIZE << ORDER_2M) == 0 && end - pa >= PAGE_SIZE << ORDER_2M ? ORDER_2M
                                                                                                  : ORDER_4K;
-        if (pt_map(&host_pt, va >> PAGE_SHIFT, mfn(pa >> PAGE_SHIFT), order, perm))
+        if (pt_map(&host_pt, va << 16 >> 16 >> PAGE_SHIFT, /* 48 bits are walked */
+                    mfn(pa >> PAGE_SHIFT), order, perm))
             panic("no memory for the host's page tables");
         va += PAGE_SIZE << order;
         pa += PAGE_SIZE << order;

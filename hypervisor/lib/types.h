@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "lib/layout.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE 4096ull
@@ -35,9 +36,6 @@ static inline mfn_t mfn_add(mfn_t m, uint64_t n) { return mfn(m.v + n); }
 static inline gfn_t gfn_add(gfn_t g, uint64_t n) { return gfn(g.v + n); }
 static inline bool mfn_valid_value(mfn_t m) { return m.v != MFN_NONE.v; }
 
-/* All machine memory is mapped at DIRECT_MAP; the image at IMAGE_BASE + its physical address. */
-#define DIRECT_MAP 0xffff800000000000ull
-#define IMAGE_BASE 0xffffffff80000000ull
 static inline void *mpa_to_virt(mpa_t a) { return (void *)(DIRECT_MAP + a.v); }
 static inline void *mfn_to_virt(mfn_t m) { return mpa_to_virt(mfn_to_mpa(m)); }
 /* For pointers into the direct map or the image. */

@@ -5,6 +5,7 @@
  */
 #ifndef MEM_IOMMU_H
 #define MEM_IOMMU_H
+#include "lib/types.h"
 #include <xen/xen.h>
 #include "mem/pagetable.h"
 #include "lib/lock.h"

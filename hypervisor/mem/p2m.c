@@ -183,8 +183,6 @@ mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t)
 
 mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *type)
 {
-    if (g.v >> 36)
-        return MFN_NONE;
     spin_lock(&p->lock);
     struct pt_leaf l = pt_lookup(&p->npt, g.v);
     enum p2m_type t = l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE;
@@ -209,8 +207,6 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g)
 static int access_page(struct p2m *p, gpa_t a, void *buf, size_t n, bool write)
 {
     int r = -EFAULT;
-    if (a.v >> 48)
-        return r;
     spin_lock(&p->lock);
     struct pt_leaf l = pt_lookup(&p->npt, a.v >> PAGE_SHIFT);
     if (l.present && holds_reference((enum p2m_type)PT_SOFT_OF(l.perm)) && (!write || (l.perm & PT_WRITE))) {

@@ -147,8 +147,6 @@ static bool in_reach(const struct pagetable *pt, uint64_t page, unsigned order)
 
 int pt_map(struct pagetable *pt, uint64_t page, mfn_t m, unsigned order, unsigned perm)
 {
-    /* Host tables map the upper half: only the index bits count. */
-    page &= (1ull << 9 * pt->levels) - 1;
     if (!in_reach(pt, page, order))
         return -ERANGE;
     unsigned level = MIN(order, pt->fmt->max_order) / 9;
@@ -165,7 +163,6 @@ int pt_map(struct pagetable *pt, uint64_t page, mfn_t m, unsigned order, unsigne
 
 int pt_unmap(struct pagetable *pt, uint64_t page, unsigned order)
 {
-    page &= (1ull << 9 * pt->levels) - 1;
     if (!in_reach(pt, page, order))
         return -ERANGE;
     for (uint64_t done = 0; done < 1ull << order;) {
@@ -184,7 +181,8 @@ int pt_unmap(struct pagetable *pt, uint64_t page, unsigned order)
 
 struct pt_leaf pt_lookup(const struct pagetable *pt, uint64_t page)
 {
-    page &= (1ull << 9 * pt->levels) - 1;
+    if (!in_reach(pt, page, 0))
+        return (struct pt_leaf){.mfn = MFN_NONE, .order = 0};
     const uint64_t *t = mfn_to_virt(pt->root);
     for (unsigned l = pt->levels - 1;; l--) {
         uint64_t e = t[index_of(page, l)];
