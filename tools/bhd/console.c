@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Consoles of domains: ring -> log file, history and every client; clients -> ring. See bhd.h and conring.h.
+ * A client that does not read loses output, never holds up the domain; input waits in a small queue.
+ */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xenctrl.h>
+#include <xen/grant_table.h>
+#include <xen/io/console.h>
+#include "backends/core/host_linux.h"
+#include "tools/bhd/bhd.h"
+#include "tools/bhd/conring.h"
+#include "tools/lib/pcidc.h"
+
+#define HISTORY 65536u
+#define LOG_LIMIT (1l << 20) /* then the file becomes NAME.log.old */
+#define CLIENT_BACKLOG (256u << 10)
+#define INPUT_LIMIT 4096u
+#define MAX_CLIENTS 16u
+
+struct client {
+    struct console *console;
+    struct bufferevent *bev;
+    struct client *next;
+};
+
+struct console {
+    uint32_t domid;
+    char path[128], log_path[160];
+    struct host_map map;
+    int port;
+    FILE *log;
+    long logged;
+    struct evconnlistener *listener;
+    struct client *clients;
+    unsigned nr_clients;
+    struct evbuffer *input;
+    char history[HISTORY];
+    size_t history_total; /* bytes ever; the last HISTORY of them are kept */
+    bool complained, seen;
+    struct console *next;
+};
+
+static struct handles *h;
+static struct console *consoles;
+
+/* --- output --- */
+
+static void log_output(struct console *c, const char *buf, unsigned n)
+{
+    if (c->log && c->logged > LOG_LIMIT) {
+        char old[176];
+        snprintf(old, sizeof(old), "%s.old", c->log_path);
+        fclose(c->log);
+        rename(c->log_path, old);
+        c->log = fopen(c->log_path, "we");
+        c->logged = 0;
+    }
+    if (!c->log)
+        return;
+    fwrite(buf, 1, n, c->log);
+    fflush(c->log);
+    c->logged += n;
+}
+
+static void keep_history(struct console *c, const char *buf, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        c->history[(c->history_total + i) % HISTORY] = buf[i];
+    c->history_total += n;
+}
+
+static void complain_once(struct console *c, const char *what)
+{
+    if (!c->complained)
+        host_log("domain %u: console ring: %s", c->domid, what);
+    c->complained = true;
+}
+
+static void pass_input(struct console *c)
+{
+    char buf[INPUT_LIMIT];
+    bool bad;
+    ev_ssize_t n = evbuffer_copyout(c->input, buf, sizeof(buf));
+    if (n <= 0)
+        return;
+    unsigned done = conring_write(c->map.addr, buf, (unsigned)n, &bad);
+    if (bad)
+        complain_once(c, "in_prod and in_cons are further apart than the ring is long; input is held");
+    evbuffer_drain(c->input, done);
+    if (done)
+        host_event_send(c->port);
+}
+
+static void drain(struct console *c)
+{
+    char buf[CONRING_OUT];
+    bool bad;
+    unsigned n = conring_read(c->map.addr, buf, &bad);
+    if (bad)
+        complain_once(c, "out_prod and out_cons are further apart than the ring is long; output dropped");
+    if (n) {
+        host_event_send(c->port);
+        keep_history(c, buf, n);
+        for (struct client *k = c->clients; k; k = k->next)
+            if (evbuffer_get_length(bufferevent_get_output(k->bev)) < CLIENT_BACKLOG)
+                bufferevent_write(k->bev, buf, n);
+        log_output(c, buf, n);
+    }
+    pass_input(c);
+}
+
+static void ring_event(void *arg)
+{
+    drain(arg);
+}
+
+/* --- clients --- */
+
+static void client_free(struct client *k)
+{
+    for (struct client **p = &k->console->clients; *p; p = &(*p)->next)
+        if (*p == k) {
+            *p = k->next;
+            break;
+        }
+    k->console->nr_clients--;
+    bufferevent_free(k->bev);
+    free(k);
+}
+
+static void client_input(struct bufferevent *bev, void *arg)
+{
+    struct client *k = arg;
+    struct evbuffer *in = bufferevent_get_input(bev);
+    struct console *c = k->console;
+    size_t room = INPUT_LIMIT - evbuffer_get_length(c->input);
+    evbuffer_remove_buffer(in, c->input, room);
+    evbuffer_drain(in, evbuffer_get_length(in)); /* typed faster than the guest reads */
+    pass_input(c);
+}
+
+static void client_event(struct bufferevent *bev, short what, void *arg)
+{
+    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+        client_free(arg);
+}
+
+static void client_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *arg)
+{
+    struct console *c = arg;
+    struct client *k = c->nr_clients < MAX_CLIENTS ? calloc(1, sizeof(*k)) : NULL;
+    struct bufferevent *bev = k ? bufferevent_socket_new(host_linux_base(), fd, BEV_OPT_CLOSE_ON_FREE) : NULL;
+    if (!bev) {
+        free(k);
+        close(fd);
+        return;
+    }
+    *k = (struct client){c, bev, c->clients};
+    c->clients = k;
+    c->nr_clients++;
+    size_t n = c->history_total < HISTORY ? c->history_total : HISTORY;
+    size_t from = (c->history_total - n) % HISTORY, first = n < HISTORY - from ? n : HISTORY - from;
+    bufferevent_write(bev, c->history + from, first);
+    bufferevent_write(bev, c->history, n - first);
+    bufferevent_setcb(bev, client_input, NULL, client_event, k);
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+/* --- life of a console --- */
+
+static void console_close(struct console *c)
+{
+    if (c->map.addr)
+        drain(c);
+    while (c->clients) { /* what is queued goes out if the socket takes it at once */
+        struct evbuffer *out = bufferevent_get_output(c->clients->bev);
+        evbuffer_write(out, bufferevent_getfd(c->clients->bev));
+        client_free(c->clients);
+    }
+    if (c->listener) {
+        evconnlistener_free(c->listener);
+        unlink(c->path);
+    }
+    if (c->port >= 0)
+        host_event_close(c->port);
+    host_unmap(&c->map);
+    if (c->log)
+        fclose(c->log);
+    if (c->input)
+        evbuffer_free(c->input);
+    free(c);
+}
+
+static void console_names(struct console *c)
+{
+    char *name = domain_name(h, c->domid), id[24];
+    bool good = name && name[0] && strlen(name) < 64 && !strchr(name, '/') && name[0] != '.';
+    snprintf(id, sizeof(id), "domain%u", c->domid);
+    snprintf(c->path, sizeof(c->path), "/run/bulkhead/console-%s", good ? name : id);
+    snprintf(c->log_path, sizeof(c->log_path), "/var/log/bulkhead/console-%s.log", good ? name : id);
+    free(name);
+}
+
+static int console_listen(struct console *c)
+{
+    int fd = unix_listen(c->path);
+    if (fd < 0) {
+        host_log("domain %u: console: cannot listen at %s: %s", c->domid, c->path, strerror(errno));
+        return -1;
+    }
+    c->listener = evconnlistener_new(host_linux_base(), client_accept, c, LEV_OPT_CLOSE_ON_FREE, 0, fd);
+    if (c->listener)
+        return 0;
+    close(fd);
+    return -1;
+}
+
+static int console_connect(struct console *c, unsigned long port)
+{
+    uint32_t ref = GNTTAB_RESERVED_CONSOLE;
+    int rc = host_map(&c->map, (uint16_t)c->domid, &ref, 1, false);
+    if (rc) {
+        host_log("domain %u: console: cannot map the ring: %s", c->domid, strerror(-rc));
+        return -1;
+    }
+    c->port = host_event_bind((uint16_t)c->domid, (uint32_t)port, ring_event, c);
+    if (c->port < 0) {
+        host_log("domain %u: console: cannot bind its event channel %lu: %s", c->domid, port, strerror(-c->port));
+        return -1;
+    }
+    return 0;
+}
+
+static void console_open(uint32_t domid)
+{
+    unsigned long port;
+    char tty[64];
+    struct console *c;
+    if (store_number(h, &port, "/local/domain/%u/console/port", domid) || !(c = calloc(1, sizeof(*c))))
+        return;
+    c->domid = domid;
+    c->port = -1;
+    c->seen = true;
+    console_names(c);
+    c->input = evbuffer_new();
+    if (!c->input || console_connect(c, port) || console_listen(c)) {
+        console_close(c);
+        return;
+    }
+    c->log = fopen(c->log_path, "ae");
+    c->next = consoles;
+    consoles = c;
+    snprintf(tty, sizeof(tty), "/local/domain/%u/console/tty", domid);
+    store_write(h, tty, c->path);
+    drain(c);
+}
+
+void console_seen(uint32_t domid, bool alive)
+{
+    if (!alive)
+        return; /* swept: a mapping would keep the dying domain's page */
+    for (struct console *c = consoles; c; c = c->next)
+        if (c->domid == domid) {
+            c->seen = true;
+            return;
+        }
+    console_open(domid);
+}
+
+void consoles_swept(void)
+{
+    for (struct console **p = &consoles; *p;) {
+        struct console *c = *p;
+        if (c->seen) {
+            c->seen = false;
+            p = &c->next;
+        } else {
+            *p = c->next;
+            console_close(c);
+        }
+    }
+}
+
+int consoles_start(struct handles *handles)
+{
+    h = handles;
+    mkdir("/run/bulkhead", 0755);
+    mkdir("/var/log/bulkhead", 0755);
+    return 0;
+}

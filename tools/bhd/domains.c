@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Deaths and policies; see bhd.h. VIRQ_DOM_EXC says only that some domain's state has changed: scan all, act on those
+ * that are shut down. For a driver domain the restart comes before anything is logged or written.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backends/core/host_linux.h"
+#include "tools/bhd/bhd.h"
+
+#define CHUNK 64u
+
+static struct handles *h;
+static struct dom *doms;
+static uint64_t noticed_ns; /* when the event at hand came in */
+
+static const char *reason_name(unsigned reason)
+{
+    static const char *const names[] = {"poweroff", "reboot", "suspend", "crash", "watchdog", "soft-reset"};
+    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
+}
+
+/* --- what bh has left below /tool/bh --- */
+
+static enum dom_action read_action(uint32_t domid, const char *key, enum dom_action fallback)
+{
+    enum dom_action a = fallback;
+    char *text = store_read(h, "/tool/bh/%u/%s", domid, key);
+    if (text && dom_action_parse(text, &a))
+        host_log("domain %u: %s: '%s' is unknown, taking %s", domid, key, text, dom_action_name(fallback));
+    free(text);
+    return a;
+}
+
+static void read_text(uint32_t domid, const char *key, char *out, size_t size)
+{
+    char *text = store_read(h, "/tool/bh/%u/%s", domid, key);
+    snprintf(out, size, "%s", text ? text : "");
+    free(text);
+}
+
+static void later_fired(void *arg);
+
+/* A domain that bh has made; NULL for one that it has not. */
+static struct dom *learn(uint32_t domid)
+{
+    unsigned long driver = 0;
+    if (store_number(h, &driver, "/tool/bh/%u/driver_domain", domid))
+        return NULL;
+    struct dom *d = calloc(1, sizeof(*d));
+    if (!d)
+        return NULL;
+    d->domid = domid;
+    d->driver = driver == 1;
+    read_text(domid, "name", d->name, sizeof(d->name));
+    read_text(domid, "config", d->config, sizeof(d->config));
+    d->on_poweroff = read_action(domid, "on_poweroff", ACT_DESTROY);
+    d->on_reboot = read_action(domid, "on_reboot", ACT_RESTART);
+    d->on_crash = read_action(domid, "on_crash", ACT_DESTROY);
+    d->on_watchdog = read_action(domid, "on_watchdog", d->on_crash);
+    d->later.fn = later_fired;
+    d->later.arg = d;
+    d->next = doms;
+    doms = d;
+    return d;
+}
+
+static struct dom *find(uint32_t domid)
+{
+    struct dom *d = doms;
+    while (d && d->domid != domid)
+        d = d->next;
+    return d;
+}
+
+/* --- restart in place --- */
+
+static void publish(const struct dom *d, const char *line)
+{
+    char path[128], number[24];
+    snprintf(path, sizeof(path), "/tool/bhd/%s/restarts", d->name);
+    snprintf(number, sizeof(number), "%lu", d->restarts);
+    store_write(h, path, number);
+    snprintf(path, sizeof(path), "/tool/bhd/%s/last", d->name);
+    store_write(h, path, line);
+}
+
+/* died_ns and the others are the hypervisor's clock; noticed_ns is ours: the difference to "now" carries over. */
+static void report(struct dom *d, unsigned reason, uint64_t now)
+{
+    const struct bh_op *op = h->op;
+    char line[256];
+    uint64_t noticed = op->u.info.now_ns - (now - d->noticed_ns);
+    uint64_t died = op->u.info.died_ns;
+    snprintf(line, sizeof(line), "restart %s domid=%u incarnation=%u reason=%s detected_us=%llu restarted_us=%llu", d->name,
+             d->domid, op->u.info.incarnation, reason_name(reason),
+             (unsigned long long)(noticed > died ? (noticed - died) / 1000 : 0),
+             (unsigned long long)((op->u.info.started_ns - died) / 1000));
+    host_log("%s", line);
+    d->restarts++;
+    publish(d, line);
+}
+
+static void restart_now(struct dom *d)
+{
+    int rc = bh_simple(h, BH_OP_restart, d->domid);
+    uint64_t now = host_now();
+    if (!rc) {
+        storm_started(&d->storm, now);
+        d->handled = false;
+        report(d, d->reason, now);
+    } else if (errno != ESRCH) {
+        char why[128];
+        snprintf(why, sizeof(why), "restart in place failed: %s", strerror(errno));
+        quarantine(h, d, why);
+    }
+}
+
+static void later_fired(void *arg)
+{
+    struct dom *d = arg;
+    restart_now(d);
+    domains_scan(NULL); /* it may have died again while nobody looked */
+}
+
+static bool was_ordered(const struct dom *d)
+{
+    return !bh_simple(h, BH_OP_info, d->domid) && !strncmp(h->op->u.info.why, "kill", 4);
+}
+
+static void recover(struct dom *d)
+{
+    uint64_t delay, now = noticed_ns;
+    bool ordered = !storm_calm(&d->storm, now) && was_ordered(d);
+    if (!storm_death(&d->storm, now, ordered, &delay)) {
+        char why[128];
+        snprintf(why, sizeof(why), "died %u times (last: %s) without one healthy second", STORM_LIMIT + 1,
+                 reason_name(d->reason));
+        quarantine(h, d, why);
+    } else if (delay) {
+        host_log("death %s domid=%u reason=%s, the %u. in a row: restart in %llu ms", d->name, d->domid,
+                 reason_name(d->reason), d->storm.deaths, (unsigned long long)delay / 1000000);
+        host_timer_set(&d->later, host_now() + delay);
+    } else {
+        restart_now(d);
+    }
+}
+
+/* --- policy --- */
+
+static enum dom_action action_of(const struct dom *d, unsigned reason)
+{
+    switch (reason) {
+    case SHUTDOWN_poweroff: return d->on_poweroff;
+    case SHUTDOWN_reboot: return d->on_reboot;
+    case SHUTDOWN_watchdog: return d->on_watchdog;
+    case SHUTDOWN_suspend: return ACT_PRESERVE;
+    default: return d->on_crash;
+    }
+}
+
+/* A driver domain may say that its device is lost: control/failed holds the reason. */
+static char *given_up(const struct dom *d)
+{
+    char *why = d->driver ? store_read(h, "/local/domain/%u/control/failed", d->domid) : NULL;
+    if (why && !why[0]) {
+        free(why);
+        why = NULL;
+    }
+    return why;
+}
+
+static void preserve(const struct dom *d)
+{
+    host_log("death %s domid=%u reason=%s: preserved", d->name, d->domid, reason_name(d->reason));
+    free(xs_control_command(h->xs, "domains", NULL, 0));
+}
+
+static void died(struct dom *d, unsigned reason)
+{
+    enum dom_action act = action_of(d, reason);
+    d->handled = true;
+    d->reason = reason;
+    d->noticed_ns = noticed_ns;
+    if (d->quarantined)
+        return;
+    if (d->driver && act == ACT_RESTART && (reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog)) {
+        recover(d);
+        return;
+    }
+    char *why = given_up(d);
+    if (why) {
+        quarantine(h, d, why);
+        free(why);
+    } else if (d->driver && act == ACT_RESTART) {
+        recover(d);
+    } else if (act == ACT_PRESERVE) {
+        preserve(d);
+    } else {
+        host_log("death %s domid=%u reason=%s: %s", d->name, d->domid, reason_name(reason), dom_action_name(act));
+        spawn_bh(d->domid, d->name, act == ACT_RESTART ? d->config : NULL);
+    }
+}
+
+static void alive(struct dom *d)
+{
+    char path[128];
+    d->handled = false;
+    if (d->quarantined) {
+        d->quarantined = false;
+        snprintf(path, sizeof(path), "/tool/bhd/%s/quarantined", d->name);
+        store_rm(h, path);
+        host_log("%s domid=%u: runs again, out of quarantine", d->name, d->domid);
+    }
+}
+
+static void look_at(const xc_domaininfo_t *info)
+{
+    bool dying = info->flags & XEN_DOMINF_dying, shut = info->flags & XEN_DOMINF_shutdown;
+    struct dom *d = find(info->domain);
+    if (!d && !dying)
+        d = learn(info->domain);
+    if (d) {
+        d->seen = !dying;
+        if (!dying && shut && !d->handled)
+            died(d, info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask);
+        else if (!dying && !shut)
+            alive(d);
+    }
+    console_seen(info->domain, !dying);
+}
+
+static void sweep(void)
+{
+    for (struct dom **p = &doms; *p;) {
+        struct dom *d = *p;
+        if (d->seen) {
+            p = &d->next;
+            continue;
+        }
+        *p = d->next;
+        host_timer_cancel(&d->later);
+        free(d);
+    }
+    consoles_swept();
+}
+
+static void scan(void)
+{
+    static xc_domaininfo_t info[CHUNK];
+    uint32_t first = 1;
+    int n;
+    for (struct dom *d = doms; d; d = d->next)
+        d->seen = false;
+    do {
+        n = xc_domain_getinfolist(h->xc, first, CHUNK, info);
+        if (n < 0) {
+            host_log("cannot list the domains: %s", strerror(errno));
+            return;
+        }
+        for (int i = 0; i < n; i++)
+            look_at(&info[i]);
+        if (n)
+            first = info[n - 1].domain + 1u;
+    } while (n == (int)CHUNK);
+    sweep();
+}
+
+void domains_scan(void *arg)
+{
+    static bool scanning;
+    if (scanning)
+        return;
+    scanning = true;
+    noticed_ns = host_now();
+    scan();
+    scanning = false;
+}
+
+static void store_changed(const char *path, void *arg)
+{
+    domains_scan(NULL);
+}
+
+/* `bh rename` */
+static void policy_changed(const char *path, void *arg)
+{
+    unsigned domid;
+    int used = 0;
+    struct dom *d;
+    if (sscanf(path, "/tool/bh/%u/name%n", &domid, &used) == 1 && used && !path[used] && (d = find(domid)))
+        read_text(domid, "name", d->name, sizeof(d->name));
+}
+
+int domains_start(struct handles *handles)
+{
+    h = handles;
+    int port = host_linux_bind_virq(VIRQ_DOM_EXC, domains_scan, NULL);
+    if (port < 0) {
+        host_log("cannot bind VIRQ_DOM_EXC: %s; is another supervisor running?", strerror(-port));
+        return -1;
+    }
+    if (host_xs_watch("@introduceDomain", store_changed, NULL) || host_xs_watch("@releaseDomain", store_changed, NULL) ||
+        host_xs_watch("/tool/bh", policy_changed, NULL)) {
+        host_log("cannot watch xenstore: %s", strerror(errno));
+        return -1;
+    }
+    return 0;
+}
