@@ -7,7 +7,7 @@
 
 void time_init(uint64_t hpet_base, uint16_t pm_timer_port, bool pm_timer_32bit); /* 0 = absent; sets tsc_khz() */
 uint64_t now_ns(void);
-uint64_t tsc_to_ns(uint64_t tsc), ns_to_tsc(uint64_t ns);
+uint64_t tsc_to_ns(uint64_t tsc), ns_to_tsc(uint64_t ns); /* between a TSC reading and system time; TSC before boot = 0 ns */
 uint64_t time_wallclock_boot_sec(void); /* Unix time at boot, from the CMOS clock */
 void time_scale(uint32_t *mul, int8_t *shift); /* for the PV clock: ns = (tsc << shift) * mul >> 32 */
 
@@ -21,7 +21,7 @@ struct timer {
 };
 void timer_init(struct timer *t, void (*fn)(void *), void *arg);
 void timer_set(struct timer *t, uint64_t when); /* on this CPU; re-arms, also from another CPU */
-void timer_cancel(struct timer *t);             /* waits while fn runs on another CPU */
+void timer_cancel(struct timer *t);             /* waits while fn runs on another CPU: hold no lock that fn takes */
 void timer_softirq(void);
 void timer_cpu_init(void);
 #endif
