@@ -100,12 +100,16 @@ bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & 
 static void watchdog1_expired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog, "watchdog 1 expired"); }
 static void watchdog2_expired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog, "watchdog 2 expired"); }
 
-static void wallclock_init(struct shared_info *s)
+void domain_reset_shared_info(struct domain *d)
 {
+    struct shared_info *s = d->shared_info;
     uint64_t sec = time_wallclock_boot_sec();
+    spin_lock(&d->event_lock);
+    memset(s, 0, PAGE_SIZE);
     s->wc_sec = (uint32_t)sec;
     s->wc_sec_hi = (uint32_t)(sec >> 32);
     s->wc_version = 2;
+    spin_unlock(&d->event_lock);
 }
 
 /* Puts the domain into the table under a free id. */
@@ -141,7 +145,7 @@ static int take_resources(struct domain *d)
     if (!rc) rc = grants_init(d, -1, -1);
     if (rc) return rc;
     d->shared_info = mfn_to_virt(d->shared_info_mfn);
-    wallclock_init(d->shared_info);
+    domain_reset_shared_info(d);
     return 0;
 }
 static void undo_resources(struct domain *d)

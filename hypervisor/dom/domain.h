@@ -116,6 +116,7 @@ struct vcpu *current_vcpu(void);
 int domain_kill(struct domain *d);            /* -ERESTART until all is given back; then it leaves the list. ctl_lock not held */
 void domain_pause(struct domain *d);          /* all vCPUs out of the guest when this returns (not the caller's own). No lock held */
 void domain_unpause(struct domain *d);        /* undoes one domain_pause, or the ctl_pause that a domain is created with */
+void domain_reset_shared_info(struct domain *d); /* to what a new domain sees: no events, the wall clock */
 void domain_release_infos(struct domain *d);  /* registered vcpu_info frames back; the vCPUs are stopped */
 /* Ends the domain's run with SHUTDOWN_* `code`: pauses its vCPUs, records `why`, raises VIRQ_DOM_EXC; domain 0: the machine goes. */
 void domain_shutdown(struct domain *d, unsigned code, const char *why);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Restart in place (docs/recovery.md). Interface: dom/domain.h.
+ * A snapshot is what a never-run domain consists of: its pages of RAM by gfn, with copies of those that are not all zero, the
+ * state of vCPU 0, the HVM parameters and the reserved grant entries. A restart brings the domain back to that, keeping
+ * what the outside world holds: the domain id, the ports of the snapshot, the store and console pages as they are, the
+ * functions it owns and their MMIO. A page that somebody else still maps is left to them and replaced by a fresh one.
+ */
+#include "dom/domain.h"
+#include "lib/log.h"
+#include "lib/string.h"
+
+#define MAX_SNAPSHOT_PAGES 16384u /* 64 MiB: keeps snapshot and restart short */
+
+struct snap_page { uint64_t gfn; void *copy; }; /* copy NULL: all zero */
+struct snapshot {
+    unsigned nr;
+    struct snap_page *page;       /* ascending gfn */
+    struct regs regs;
+    struct hv_state state;
+    uint64_t hvm_param[HVM_NR_PARAMS];
+    grant_entry_v1_t grant[GNTTAB_NR_RESERVED_ENTRIES];
+};
+
+/* ---- pages ---- */
+
+static bool page_is_zero(const uint64_t *p)
+{
+    for (unsigned i = 0; i < PAGE_SIZE / 8; i += 8)
+        if (p[i] | p[i + 1] | p[i + 2] | p[i + 3] | p[i + 4] | p[i + 5] | p[i + 6] | p[i + 7]) return false;
+    return true;
+}
+
+static void write_page(mfn_t m, const void *copy)
+{
+    void *p = mfn_to_virt(m);
+    if (copy) memcpy(p, copy, PAGE_SIZE);
+    else if (!page_is_zero(p)) memset(p, 0, PAGE_SIZE);
+}
+
+/* The store and console rings: their other ends carry on with what is in them. */
+static bool kept_page(const struct domain *d, uint64_t g)
+{
+    return g && (g == d->hvm_param[HVM_PARAM_STORE_PFN] || g == d->hvm_param[HVM_PARAM_CONSOLE_PFN]);
+}
+
+/* A run of equal entries: what is at g, and how many pages on (at least 1) it goes the same way, contiguous where it is memory. */
+struct run { enum p2m_type type; mfn_t mfn; uint64_t n; };
+static struct run run_at(struct domain *d, uint64_t g)
+{
+    struct run r = {.n = 1};
+    r.mfn = p2m_lookup(&d->p2m, gfn(g), &r.type);
+    uint64_t size = 1ull << p2m_order_at(&d->p2m, gfn(g));
+    r.n = size - (g & (size - 1));
+    return r;
+}
+
+/* ---- snapshot ---- */
+
+static void forget(struct snapshot *s)
+{
+    for (unsigned i = 0; i < s->nr; i++)
+        if (s->page[i].copy) frame_put(virt_to_mfn(s->page[i].copy));
+    heap_free(s->page);
+    heap_free(s);
+}
+
+void restart_forget(struct domain *d)
+{
+    if (d->snapshot) forget(d->snapshot);
+    d->snapshot = NULL;
+}
+
+static int keep_page(struct snapshot *s, uint64_t g, mfn_t m)
+{
+    if (s->nr == MAX_SNAPSHOT_PAGES) return -E2BIG;
+    struct snap_page *p = &s->page[s->nr];
+    *p = (struct snap_page){g, NULL};
+    if (!page_is_zero(mfn_to_virt(m))) {
+        mfn_t c = frame_alloc(ORDER_4K);
+        if (!mfn_valid_value(c)) return -ENOMEM;
+        p->copy = mfn_to_virt(c);
+        memcpy(p->copy, mfn_to_virt(m), PAGE_SIZE);
+    }
+    s->nr++;
+    return 0;
+}
+
+static int keep_pages(struct domain *d, struct snapshot *s)
+{
+    s->page = heap_alloc(MIN(d->mem.pages, (uint64_t)MAX_SNAPSHOT_PAGES) * sizeof(*s->page));
+    if (!s->page) return -ENOMEM;
+    for (uint64_t g = 0; g <= d->p2m.max_gfn;) {
+        struct run r = run_at(d, g);
+        for (uint64_t i = 0; r.type == P2M_RAM && i < r.n; i++) {
+            int rc = s->nr < d->mem.pages ? keep_page(s, g + i, mfn_add(r.mfn, i)) : -E2BIG;
+            if (rc) return rc;
+        }
+        g += r.n;
+    }
+    return 0;
+}
+
+static void keep_grants(struct domain *d, struct snapshot *s)
+{
+    if (!d->grant.nr_frames) return;
+    memcpy(s->grant, mfn_to_virt(d->grant.frame[0]), sizeof(s->grant));
+}
+
+int restart_snapshot(struct domain *d)
+{
+    if (d->ever_ran || d->snapshot) return -EBUSY;
+    if (!d->vcpu[0] || !d->vcpu[0]->initialised) return -EINVAL;
+    struct snapshot *s = heap_alloc(sizeof(*s));
+    if (!s) return -ENOMEM;
+    int rc = keep_pages(d, s);
+    if (rc) {
+        forget(s);
+        return rc;
+    }
+    s->regs = d->vcpu[0]->hv.regs;
+    cpu->get_state(&d->vcpu[0]->hv, &s->state);
+    memcpy(s->hvm_param, d->hvm_param, sizeof(s->hvm_param));
+    keep_grants(d, s);
+    events_mark_kept(d);
+    d->snapshot = s;
+    return 0;
+}
+
+/* ---- restart ---- */
+
+static int fresh_page(struct domain *d, uint64_t g, const void *copy)
+{
+    spin_lock(&d->mem.lock);
+    uint64_t limit = d->mem.max_pages;
+    d->mem.max_pages = ~0ull; /* a page left to a peer counts until the peer lets go */
+    spin_unlock(&d->mem.lock);
+    mfn_t m = frame_alloc_owned(&d->mem, ORDER_4K);
+    spin_lock(&d->mem.lock);
+    d->mem.max_pages = limit;
+    spin_unlock(&d->mem.lock);
+    if (!mfn_valid_value(m)) return -ENOMEM;
+    if (copy) memcpy(mfn_to_virt(m), copy, PAGE_SIZE);
+    int rc = p2m_add(&d->p2m, gfn(g), m, ORDER_4K, P2M_RAM);
+    if (rc) frame_put(m);
+    return rc;
+}
+
+static int restore_page(struct domain *d, mfn_t m, const struct snap_page *p)
+{
+    if (kept_page(d, p->gfn)) return 0;
+    if (READ_ONCE(frame_of(m)->refs) == 1) {
+        write_page(m, p->copy);
+        return 0;
+    }
+    int rc = p2m_remove(&d->p2m, gfn(p->gfn), ORDER_4K);
+    return rc ? rc : fresh_page(d, p->gfn, p->copy);
+}
+
+/* One run of the present layout, from gfn g on; *i is the next page of the snapshot not yet in place. */
+static int lay_run(struct domain *d, const struct snapshot *s, uint64_t g, struct run r, unsigned *i)
+{
+    int rc = 0;
+    for (uint64_t k = 0; k < r.n && !rc; k++) {
+        bool wanted = *i < s->nr && s->page[*i].gfn == g + k;
+        if (r.type == P2M_HOLE) {
+            if (*i == s->nr || s->page[*i].gfn >= g + r.n) break;
+            k = s->page[*i].gfn - g;
+            rc = fresh_page(d, g + k, s->page[*i].copy);
+            ++*i;
+        } else if (wanted && r.type == P2M_RAM) {
+            rc = restore_page(d, mfn_add(r.mfn, k), &s->page[(*i)++]);
+        } else {
+            rc = p2m_remove(&d->p2m, gfn(g + k), ORDER_4K);
+            if (!rc && wanted) {
+                rc = fresh_page(d, g + k, s->page[*i].copy);
+                ++*i;
+            }
+        }
+    }
+    return rc;
+}
+
+/* Brings the p2m and its pages back to the snapshot; MMIO stays. */
+static int lay_out(struct domain *d, const struct snapshot *s)
+{
+    unsigned i = 0;
+    int rc = 0;
+    for (uint64_t g = 0; !rc && (g <= d->p2m.max_gfn || i < s->nr);) {
+        struct run r = run_at(d, g);
+        if (r.type == P2M_MMIO)
+            while (i < s->nr && s->page[i].gfn < g + r.n) i++; /* a page that gave way to a device's registers */
+        else
+            rc = lay_run(d, s, g, r, &i);
+        g += r.n;
+    }
+    return rc;
+}
+
+static void stop_old(struct domain *d, const struct snapshot *s)
+{
+    devices_block_dma(d);
+    grants_drop_mappings(d);
+    domain_release_infos(d);
+    for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++) {
+        timer_cancel(&d->watchdog[i]);
+        d->watchdog_used[i] = false;
+    }
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        if (!d->vcpu[i]) continue;
+        if (d->vcpu[i]->periodic.fn) timer_cancel(&d->vcpu[i]->periodic);
+        vcpu_reset(d->vcpu[i]);
+    }
+    events_restart(d);
+    memcpy(d->hvm_param, s->hvm_param, sizeof(d->hvm_param));
+    d->callback_vector = 0;
+    d->console_len = 0;
+    grants_restart(d, s->grant, GNTTAB_NR_RESERVED_ENTRIES);
+}
+
+static int start_new(struct domain *d, const struct snapshot *s)
+{
+    struct vcpu *v = d->vcpu[0];
+    domain_reset_shared_info(d);
+    int rc = cpu->set_state(&v->hv, &s->state);
+    if (rc) return rc;
+    v->hv.regs = s->regs;
+    hvcpu_fpu_reset(&v->hv);
+    v->initialised = true;
+    sched_set_down(&v->sched, false);
+    return 0;
+}
+
+/* The end of the old incarnation, unless it had ended by itself. */
+static void mark_dead(struct domain *d, const char *why)
+{
+    if (d->is_shutdown) return;
+    d->is_shutdown = true;
+    d->last_reason = d->shutdown_code = SHUTDOWN_crash;
+    d->died_ns = now_ns();
+    strlcpy(d->why, why, sizeof(d->why));
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i]) sched_pause(&d->vcpu[i]->sched);
+}
+static void mark_alive(struct domain *d)
+{
+    d->is_shutdown = false;
+    d->shutdown_code = 0xff;
+    d->incarnation++;
+    d->started_ns = now_ns();
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i]) sched_unpause(&d->vcpu[i]->sched);
+}
+
+int restart_in_place(struct domain *d, const char *why)
+{
+    const struct snapshot *s = d->snapshot;
+    if (!s) return -ENODATA;
+    if (d->dying) return -ESRCH;
+    uint64_t t0 = now_ns();
+    mark_dead(d, why);
+    stop_old(d, s);
+    int rc = lay_out(d, s);
+    if (!rc) rc = start_new(d, s);
+    if (rc) {
+        log_error("domain %u: restart in place failed, error %d; it stays down: destroy it", d->id, rc);
+        return rc;
+    }
+    mark_alive(d);
+    log_info("domain %u: restarted in place, incarnation %u, in %lu us (%s)", d->id, d->incarnation,
+             (unsigned long)((d->started_ns - t0) / 1000), d->why);
+    return 0;
+}
