@@ -13,6 +13,12 @@ all:
 .PHONY: all
 .SECONDEXPANSION:
 .DELETE_ON_ERROR:
+# Debian packages first, before anything is compiled: quick when all are there.
+ifneq ($(MAKECMDGOALS),clean)
+ifneq ($(shell tools/deps >&2 || echo failed),)
+$(error tools/deps failed)
+endif
+endif
 
 WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wstrict-prototypes -Wmissing-prototypes -Wvla
 BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -MMD -MP -Iinclude -I.

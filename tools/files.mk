@@ -3,7 +3,6 @@
 
 KERNELS := $(B)/kernels/control/version $(B)/kernels/guest/version
 $(KERNELS) &: tools/kernels
-	tools/deps
 	tools/kernels $(B)/kernels
 	touch $(KERNELS)
 $(B)/kernels/xen/xen: tools/kernels
@@ -32,11 +31,13 @@ MACHINE = $(B)/bulkhead $(B)/control.cpio $(B)/guest.cpio $(B)/demo/disk.img
 BOARD_ARGS ?=
 DEMO = tools/board qemu --disk $(B)/demo/disk.img --domains tools/demo --log $(B)/demo/serial.log $(BOARD_ARGS)
 run: $(MACHINE)
-	@tools/deps
 	$(DEMO) --script tools/demo/story.sh --timeout 900
 shell: $(MACHINE)
-	@tools/deps
 	$(DEMO)
-deps:
-	tools/deps
-.PHONY: run shell deps
+.PHONY: run shell
+
+# A CD image that boots the machine through GRUB: tools/board qemu --iso build/bulkhead.iso
+$(B)/bulkhead.iso: tools/mkiso $(B)/bulkhead $(B)/control.cpio $(KERNELS)
+	tools/mkiso $@ $(B)/bulkhead $(B)/kernels/control/vmlinux $(B)/control.cpio
+iso: $(B)/bulkhead.iso
+.PHONY: iso

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# make test: every unit test, every tiny guest, every whole boot (tests/run says how).
+
+# A small domain that only tests use: $(call test_domain,NAME,SOURCES) is build/tests/domains/NAME.elf.
+define test_domain
+$(B)/tests/domains/$(1).elf: $(call obj,rt,$(RT_SRC) $(2)) stubdoms/rt/rt.lds
+	@mkdir -p $$(@D)
+	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,stubdoms/rt/rt.lds -o $$@ $$(filter %.o,$$^)
+TEST_DOMAINS += $(B)/tests/domains/$(1).elf
+-include $(patsubst %.o,%.d,$(call obj,rt,$(RT_SRC) $(2)))
+endef
+$(eval $(call test_domain,misbehave,tests/domains/misbehave/main.c $(wildcard driverdoms/pci/*.c frontends/pci*.c)))
+
+test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso
+	tests/run
+.PHONY: test

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# Functions for scripts inside the control domain (put before each by tests/system/lib/host.sh).
+fail() {
+    echo "FAIL: $*"
+    bh list
+    for log in /var/log/bulkhead/*; do
+        echo "--- $log ---"
+        tail -n 25 "$log"
+    done
+    echo "--- hypervisor ---"
+    bh dmesg | tail -n 30
+    exit 1
+}
+
+console() { echo "/var/log/bulkhead/console-$1.log"; }
+
+# says NAME PATTERN SECONDS: wait until a domain's console has it.
+says() {
+    left=$(($3 * 5))
+    until grep -q -E "$2" "$(console "$1")" 2>/dev/null; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "domain $1 did not say \"$2\" within $3 s"
+        sleep 0.2
+    done
+}
+
+# state NAME: the state column of `bh list`, without the dashes; empty for no such domain.
+state() { bh list | awk -v name="$1" '$1 == name { gsub("-", "", $5); print $5 " " }'; }
+
+# becomes NAME LETTER SECONDS: wait until its state has that letter (r b p s c d).
+becomes() {
+    left=$(($3 * 5))
+    while true; do
+        case $(state "$1") in *"$2"*) return 0 ;; esac
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "domain $1 is not \"$2\" within $3 s but \"$(state "$1")\""
+        sleep 0.2
+    done
+}
+
+restarts() { # NAME: how often the supervisor restarted it
+    grep -c "restart $1 domid=" /var/log/bulkhead/bhd.log 2>/dev/null || true
+}
+
+restarted() { # NAME COUNT SECONDS: wait until it was restarted that often
+    left=$(($3 * 5))
+    until [ "$(restarts "$1")" -ge "$2" ]; do
+        left=$((left - 1))
+        [ $left -gt 0 ] || fail "domain $1 was restarted $(restarts "$1") times within $3 s, not $2"
+        sleep 0.2
+    done
+}
+
+verified() { # NAME SECONDS: the guest's workload ended well
+    says "$1" '^GUEST RESULT' "$2"
+    grep -E '^(RESULT|GUEST RESULT)' "$(console "$1")"
+    grep -q '^GUEST RESULT ok kernel_errors=0' "$(console "$1")" || fail "the workload of $1 failed"
+    grep -q '^RESULT written=[1-9][0-9]* verified=[1-9][0-9]* miscompares=0 io_errors=0 ' "$(console "$1")" ||
+        fail "the workload of $1 verified nothing or found errors"
+}
