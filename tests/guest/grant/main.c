@@ -8,7 +8,7 @@
 
 #define AT (RT_WINDOW + 0x8000000ull) /* a free corner of the grant window */
 
-static uint32_t *page;
+static volatile uint32_t *page;
 static struct grant_entry_v1 *const table = (void *)(uintptr_t)RT_GRANT_TABLE;
 
 static struct gnttab_map_grant_ref map_of(uint32_t ref, uint32_t flags)
@@ -25,7 +25,7 @@ static struct gnttab_unmap_grant_ref unmap_of(uint32_t handle)
 static void mapping(void)
 {
     volatile uint32_t *window = (uint32_t *)AT;
-    int ref = rt_grant(rt_domid, page, false);
+    int ref = rt_grant(rt_domid, (void *)page, false);
     check(ref >= GNTTAB_NR_RESERVED_ENTRIES, "reference %d", ref);
     struct gnttab_map_grant_ref m = map_of((uint32_t)ref, 0);
     IS(grant_op(GNTTABOP_map_grant_ref, &m, 1), 0);
@@ -55,7 +55,7 @@ static void mapping(void)
 
 static void readonly(void)
 {
-    int ref = rt_grant(rt_domid, page, true);
+    int ref = rt_grant(rt_domid, (void *)page, true);
     struct gnttab_map_grant_ref m = map_of((uint32_t)ref, 0);
     IS(grant_op(GNTTABOP_map_grant_ref, &m, 1), 0);
     check(m.status < 0, "a read-only grant cannot be mapped for writing (%d)", m.status);
@@ -82,7 +82,7 @@ static int map_status(struct gnttab_map_grant_ref m)
 
 static void bad_maps(void)
 {
-    int mine = rt_grant(rt_domid, page, false), other = rt_grant(0x1234, page, false);
+    int mine = rt_grant(rt_domid, (void *)page, false), other = rt_grant(0x1234, (void *)page, false);
     struct gnttab_map_grant_ref m = map_of(0x7fffffff, 0);
     IS(map_status(m), GNTST_bad_gntref);
     m = map_of(100, 0);
@@ -122,10 +122,11 @@ static struct gnttab_copy copy_of(void *from, unsigned from_at, uint32_t to, uns
 
 static void copying(void)
 {
-    char *from = rt_alloc_pages(1), *to = (char *)page;
-    int ref = rt_grant(rt_domid, page, false);
+    char *from = rt_alloc_pages(1);
+    volatile char *to = (volatile char *)page;
+    int ref = rt_grant(rt_domid, (void *)page, false);
     memset(from, 0xa5, RT_PAGE);
-    memset(to, 0, RT_PAGE);
+    memset((void *)page, 0, RT_PAGE);
     struct gnttab_copy c = copy_of(from, 100, (uint32_t)ref, 200, 3000);
     IS(rt_gnt_copy(&c, 1), 0);
     check(to[199] == 0 && (uint8_t)to[200] == 0xa5 && (uint8_t)to[3199] == 0xa5 && to[3200] == 0, "exactly those bytes");
@@ -144,7 +145,7 @@ static void copying(void)
     c.dest.domid = 0x7000;
     IS(rt_gnt_copy(&c, 1), GNTST_bad_domain);
     IS(rt_grant_end((uint32_t)ref), 0);
-    int closed = rt_grant(rt_domid, page, true);
+    int closed = rt_grant(rt_domid, (void *)page, true);
     c = copy_of(from, 0, (uint32_t)closed, 0, 10);
     check(rt_gnt_copy(&c, 1) < 0, "copying into a read-only grant is refused");
     IS(rt_grant_end((uint32_t)closed), 0);
@@ -172,11 +173,11 @@ static void many(void)
     void *addr;
     unsigned same = 0, ended = 0;
     for (unsigned i = 0; i < N; i++)
-        refs[i] = (uint32_t)rt_grant(rt_domid, page, false);
+        refs[i] = (uint32_t)rt_grant(rt_domid, (void *)page, false);
     int err = rt_gnt_map(rt_domid, refs, N, false, &addr, handles, NULL);
     check(err == 0, "200 maps in batches (%d)", err);
     for (unsigned i = 0; !err && i < N; i++)
-        same += *(uint32_t *)((char *)addr + i * RT_PAGE) == page[0];
+        same += *(volatile uint32_t *)((char *)addr + i * RT_PAGE) == page[0];
     check(same == N, "every one shows the page");
     if (!err)
         rt_gnt_unmap(addr, handles, N);
