@@ -10,3 +10,5 @@ XENSTORE_TESTED := tests/unit/xenstore_fake.c $(XENSTORE_CORE)
 XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h
 $(foreach t,ops txn,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED),$(XENSTORE_FLAKY))))
 $(eval $(call unit_test,xenstore_ring_test,tests/unit/xenstore_ring_test.c xenstore/transport/ring.c))
+$(eval $(call unit_test,xenstore_host_test,tests/unit/xenstore_host_test.c $(XENSTORE_CORE) \
+  $(addprefix xenstore/transport/,loop.c ring.c xenhost.c),,-levent_core))

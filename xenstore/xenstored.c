@@ -169,6 +169,9 @@ int main(int argc, char **argv)
     loop_run(base);
     log_line("stopped by a signal");
     socket_close(&store);
+    while (store.domains)
+        domain_release(&store, store.domains->domid);
+    xen_host_close();
     store_free(&store);
     return 0;
 }

@@ -28,10 +28,20 @@ static void round_of_turns(void)
     }
 }
 
+bool loop_once(struct event_base *base, bool wait)
+{
+    int flags = EVLOOP_ONCE | (first || !wait ? EVLOOP_NONBLOCK : 0);
+
+    if (event_base_got_break(base) || event_base_loop(base, flags) < 0)
+        return false;
+    round_of_turns();
+    return true;
+}
+
 void loop_run(struct event_base *base)
 {
-    while (!event_base_got_break(base) && event_base_loop(base, EVLOOP_ONCE | (first ? EVLOOP_NONBLOCK : 0)) == 0)
-        round_of_turns();
+    while (loop_once(base, true))
+        ;
 }
 
 void loop_wake(struct conn *c)

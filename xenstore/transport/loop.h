@@ -7,6 +7,8 @@
 #include "xenstore/core/conn.h"
 #include <event2/event.h>
 
+/* Look for input, waiting for it if asked to and no turn is due, and run one round of turns; false after event_base_loopbreak. */
+bool loop_once(struct event_base *base, bool wait);
 /* Serve until event_base_loopbreak. */
 void loop_run(struct event_base *base);
 /* Queue a turn for c, if none is queued. Also the store's host_ops.wake. */
@@ -23,6 +25,8 @@ extern const struct host_ops xen_host;   /* rings by grant and event channel (xe
 extern const struct host_ops plain_host; /* no rings: Unix socket only (plainhost.c) */
 /* Open the hypervisor's interfaces and the control kernel's own ring. Logs and returns false on error. */
 bool xen_host_open(struct event_base *base, struct store *s);
+/* Let go of them; domains' rings must be closed. */
+void xen_host_close(void);
 /* Write a line to the log. */
 void log_line(const char *line);
 #endif

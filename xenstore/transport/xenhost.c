@@ -34,6 +34,7 @@ static xenevtchn_handle *events;
 static xengnttab_handle *grants;
 static xc_interface *control;
 static struct event *event_event;
+static struct link *own_ring; /* of the kernel we run under */
 static struct link **by_port;
 static size_t ports;
 
@@ -251,7 +252,8 @@ static bool own_kernel_ring(struct store *s)
         store_log(s, "control kernel's ring: neither /dev/xen/xenbus_backend nor /proc/xen/xsd_kva gives it");
         return false;
     }
-    if (!link_open(s, 0, page, false, port)) {
+    own_ring = link_open(s, 0, page, false, port);
+    if (!own_ring) {
         store_log(s, "control kernel's ring: port %u: %s", port, strerror(errno));
         return false;
     }
@@ -278,4 +280,17 @@ bool xen_host_open(struct event_base *base, struct store *s)
     if (!event_event || event_add(event_event, NULL))
         return false;
     return own_kernel_ring(s);
+}
+
+void xen_host_close(void)
+{
+    if (own_ring)
+        link_free(own_ring);
+    if (event_event)
+        event_free(event_event);
+    free(by_port);
+    own_ring = NULL;
+    event_event = NULL;
+    by_port = NULL;
+    ports = 0;
 }
