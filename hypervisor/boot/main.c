@@ -178,18 +178,6 @@ void boot_main(uint32_t magic, uint32_t info)
 
 /* --- the loop --- */
 
-static void run_softirqs(void)
-{
-    for (;;) {
-        uint32_t bits = __atomic_exchange_n(&this_cpu(softirq_pending), 0, __ATOMIC_SEQ_CST);
-        if (!bits)
-            return;
-        for (unsigned i = 0; i < SOFTIRQ_COUNT; i++)
-            if (bits & 1u << i)
-                softirq_handlers[i]();
-    }
-}
-
 static void idle(void)
 {
     /* STI takes effect behind HLT's start, so an interrupt that comes now wakes it. */
@@ -217,7 +205,7 @@ void cpu_loop(void)
 {
     struct vmexit x;
     for (;;) {
-        run_softirqs();
+        softirq_run();
         struct vcpu *prev = this_cpu(loaded);
         if (prev && sched_current() == &prev->sched && !sched_must_reschedule()) {
             /* go on with it */

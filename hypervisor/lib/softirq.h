@@ -19,5 +19,5 @@ static inline void softirq_set(unsigned cpu, enum softirq s)
 {
     __atomic_fetch_or(&per_cpu(softirq_pending, cpu), 1u << s, __ATOMIC_SEQ_CST);
 }
-void softirq_run(void); /* each pending handler once; what they raise anew stays pending */
+void softirq_run(void); /* until nothing is pending on this CPU */
 #endif
