@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ext: the extension hypercall (bulkhead/ext.h). Roles, info, crash, and restart in place of a child domain; what each
+ * of them refuses.
+ */
+#include "bulkhead/ext.h"
+#include "tests/guest/child/child.h"
+
+#define MS 1000000ul
+
+static long bh(unsigned cmd, uint16_t domid, struct bh_op *b)
+{
+    b->version = BH_INTERFACE_VERSION;
+    b->domid = domid;
+    return rt_hypercall2(BH_HYPERCALL, cmd, b);
+}
+
+static long bh_simple(unsigned cmd, uint16_t domid)
+{
+    struct bh_op b = { 0 };
+    return bh(cmd, domid, &b);
+}
+
+static void info_and_refusals(void)
+{
+    struct bh_op b = { 0 };
+    IS(bh(BH_OP_info, DOMID_SELF, &b), 0);
+    check(b.u.info.roles == (BH_ROLE_CONTROL | BH_ROLE_PCI | BH_ROLE_XENSTORE | BH_ROLE_CONSOLE), "roles of the control domain: %x",
+          b.u.info.roles);
+    check(b.u.info.incarnation == 1 && b.u.info.died_ns == 0 && b.u.info.last_reason == 0xff, "never died");
+    int64_t apart = (int64_t)(b.u.info.now_ns - rt_now());
+    check(apart > -100 * (int64_t)MS && apart < 100 * (int64_t)MS, "its clock is our clock (%ld us apart)", apart / 1000);
+    b = (struct bh_op){ .version = 999, .domid = DOMID_SELF };
+    REFUSED(rt_hypercall2(BH_HYPERCALL, BH_OP_info, &b));
+    b = (struct bh_op){ .pad = 1 };
+    REFUSED(bh(BH_OP_info, DOMID_SELF, &b));
+    IS(rt_hypercall2(BH_HYPERCALL, BH_OP_info, BAD_POINTER), -XEN_EFAULT);
+    REFUSED(bh_simple(0, DOMID_SELF));
+    REFUSED(bh_simple(1000, DOMID_SELF));
+    IS(bh_simple(BH_OP_info, 0x7000), -XEN_ESRCH);
+    IS(bh_simple(BH_OP_crash, 0x7000), -XEN_ESRCH);
+    IS(bh_simple(BH_OP_restart, 0x7000), -XEN_ESRCH);
+    IS(bh_simple(BH_OP_snapshot, 0x7000), -XEN_ESRCH);
+    REFUSED(bh_simple(BH_OP_snapshot, rt_domid)); /* it runs already */
+    REFUSED(bh_simple(BH_OP_restart, rt_domid));
+    REFUSED(bh_simple(BH_OP_msi_bind, DOMID_SELF)); /* no role DEVICE */
+    REFUSED(bh_simple(BH_OP_dma_enable, DOMID_SELF));
+}
+
+static void roles(struct child *c)
+{
+    struct bh_op b = { .u.roles = { .roles = BH_ROLE_DEVICE } };
+    IS(bh(BH_OP_set_roles, c->domid, &b), 0);
+    b = (struct bh_op){ 0 };
+    IS(bh(BH_OP_info, c->domid, &b), 0);
+    check(b.u.info.roles == BH_ROLE_DEVICE, "the child has DEVICE and nothing else (%x)", b.u.info.roles);
+    b = (struct bh_op){ .u.roles = { .roles = 1u << 30 } };
+    IS(bh(BH_OP_set_roles, c->domid, &b), -XEN_EINVAL);
+    b = (struct bh_op){ .u.roles = { .roles = BH_ROLE_TARGET, .target = 0x7000 } };
+    REFUSED(bh(BH_OP_set_roles, c->domid, &b));
+    b = (struct bh_op){ .u.roles = { .roles = BH_ROLE_DEVICE } };
+    REFUSED(bh(BH_OP_set_roles, rt_domid, &b));
+}
+
+static void expect(struct child *c, uint32_t incarnation, uint32_t reason)
+{
+    struct bh_op b = { 0 };
+    IS(bh(BH_OP_info, c->domid, &b), 0);
+    check(b.u.info.incarnation == incarnation && b.u.info.last_reason == reason, "incarnation %u, last reason %u: '%.60s'",
+          b.u.info.incarnation, b.u.info.last_reason, b.u.info.why);
+    check(b.u.info.died_ns && b.u.info.started_ns && b.u.info.now_ns >= b.u.info.started_ns, "with its times");
+}
+
+static void restart(struct child *c)
+{
+    struct bh_op b = { 0 };
+    struct xen_domctl_getdomaininfo info;
+    volatile bool never = false;
+
+    IS(bh_simple(BH_OP_restart, c->domid), -XEN_ENODATA);
+    IS(bh_simple(BH_OP_snapshot, c->domid), 0);
+    child_start(c);
+    wait_for(&never, 50);
+    check(c->shared[0] > 0, "the first incarnation runs");
+    c->shared[5] = 0x5555;
+    IS(bh(BH_OP_restart, c->domid, &b), 0); /* while it runs */
+    check(b.u.info.incarnation == 2, "restarted in place: incarnation %u, %lu us after it was stopped", b.u.info.incarnation,
+          (b.u.info.started_ns - b.u.info.died_ns) / 1000);
+    IS(child_map(c), 0);
+    wait_for(&never, 50);
+    check(c->shared[0] > 0 && c->shared[5] == 0, "it runs on its pristine memory (%lu)", c->shared[0]);
+    check(child_info(c, &info) && !(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_paused)), "it is neither shut down nor paused");
+
+    IS(bh_simple(BH_OP_crash, c->domid), 0);
+    IS(child_wait(c, 1000), SHUTDOWN_crash);
+    IS(bh_simple(BH_OP_restart, c->domid), 0);
+    expect(c, 3, SHUTDOWN_crash);
+    IS(child_map(c), 0);
+    wait_for(&never, 50);
+    check(c->shared[0] > 0, "it runs again");
+    REFUSED(bh_simple(BH_OP_snapshot, c->domid)); /* it has run */
+    struct bh_op r = { .u.roles = { .roles = BH_ROLE_DEVICE } };
+    REFUSED(bh(BH_OP_set_roles, c->domid, &r));
+}
+
+static void many(struct child *c)
+{
+    IS(child_map(c), 0);
+    uint64_t before = free_pages(), worst = 0;
+    unsigned good = 0;
+    for (unsigned i = 0; i < 50; i++) {
+        uint64_t start = rt_now();
+        good += bh_simple(i % 2 ? BH_OP_crash : BH_OP_restart, c->domid) == 0 && bh_simple(BH_OP_restart, c->domid) == 0;
+        worst = rt_now() - start > worst ? rt_now() - start : worst;
+    }
+    check(good == 50, "50 more rounds (%u good), the slowest %lu us", good, worst / 1000);
+    IS(child_map(c), 0);
+    uint64_t after = free_pages();
+    check(after + 4 >= before, "no memory is lost: %lu pages free before, %lu after", before, after);
+}
+
+static void hang(void)
+{
+    struct child c;
+    if (!child_build(&c, child_watchdog))
+        return;
+    IS(bh_simple(BH_OP_snapshot, c.domid), 0);
+    child_start(&c);
+    IS(child_wait(&c, 5000), SHUTDOWN_watchdog);
+    IS(bh_simple(BH_OP_restart, c.domid), 0);
+    expect(&c, 2, SHUTDOWN_watchdog);
+    IS(child_wait(&c, 5000), SHUTDOWN_watchdog);
+    check(child_destroy(&c), "gone");
+}
+
+void domain_main(const char *cmdline)
+{
+    struct child c;
+    info_and_refusals();
+    if (child_build(&c, child_count)) {
+        roles(&c);
+        restart(&c);
+        many(&c);
+        check(child_destroy(&c), "gone");
+    }
+    hang();
+    test_done();
+}
