@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "backends/core/host_linux.h"
 #include "tools/bhd/bhd.h"
+#include "tools/lib/daemon.h"
 
 #define LOG_FILE "/var/log/bulkhead/bhd.log"
 
@@ -85,7 +86,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bhd: --log: %s: %s\n", o.log, strerror(errno));
         return 1;
     }
-    if (!o.foreground && daemon(0, 0)) {
+    if (!o.foreground && daemon_start("bhd", o.log)) {
         fprintf(stderr, "bhd: cannot go to the background: %s\n", strerror(errno));
         return 1;
     }
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
     if (!base || start(base, &h))
         return 1;
     host_log("bhd runs");
+    daemon_ready();
     event_base_dispatch(base);
     host_log("bhd ends");
     return 1; /* only a lost connection ends the loop */

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+PCID_SRC := $(addprefix tools/pcid/,main.c config.c reset.c assign.c) $(addprefix backends/pci/,view.c pciback.c) backends/core/host_linux.c
+$(eval $(call host_prog,tools/pcid,$(PCID_SRC) $(TOOLS_LIB),$(TOOLS_LIBS) -lxenevtchn -lxengnttab -lpci -levent))

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* pcid: options, socket, requests; see pcid.h. */
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "backends/core/host_linux.h"
+#include "tools/lib/daemon.h"
+#include "tools/lib/pcidc.h"
+#include "tools/pcid/pcid.h"
+
+#define LOG_FILE "/var/log/bulkhead/pcid.log"
+#define MAX_LINE 1024u
+
+static const char help[] =
+    "usage: pcid [--foreground] [--log FILE]\n"
+    "The PCI service of a Bulkhead machine's control domain: finds the machine's PCI functions, resets them, gives them to\n"
+    "driver domains and serves their configuration space (pciif).\n\n"
+    "  -f, --foreground  stay in the foreground and log to standard error\n"
+    "  --log FILE        log file (" LOG_FILE ")\n"
+    "  -h, --help        this text\n\n"
+    "Socket " PCID_SOCKET ", one request a line, one answer line \"ok ...\" or \"error: ...\":\n"
+    "  list | assign DOMID SBDF [unsafe] | release DOMID [SBDF]\n";
+
+static struct handles h;
+
+/* --- requests --- */
+
+static void answer_list(struct evbuffer *out)
+{
+    char name[16];
+    evbuffer_add_printf(out, "ok");
+    for (unsigned i = 0; i < nr_fns; i++)
+        if (fns[i].owner == NO_OWNER && config_is_endpoint(&fns[i])) {
+            sbdf_format(fns[i].sbdf, name);
+            evbuffer_add_printf(out, " %s", name);
+        }
+    evbuffer_add_printf(out, "\n");
+}
+
+static int parse_domid(const char *text, uint32_t *domid, struct err *e)
+{
+    char *rest;
+    unsigned long n = strtoul(text, &rest, 10);
+    if (text[0] < '0' || text[0] > '9' || *rest || n >= DOMID_FIRST_RESERVED)
+        return err_set(e, "DOMID: '%s' is not a domain id", text);
+    *domid = (uint32_t)n;
+    return 0;
+}
+
+/* word[0..n-1]; 0 or -1. */
+static int carry_out(char **word, unsigned n, struct err *e)
+{
+    uint32_t domid = 0, sbdf = 0;
+    bool unsafe = false, ignored;
+    if (n < 2 || n > 4 || (strcmp(word[0], "assign") && strcmp(word[0], "release")))
+        return err_set(e, "unknown request; list | assign DOMID SBDF [unsafe] | release DOMID [SBDF]");
+    if (parse_domid(word[1], &domid, e) || (n > 2 && sbdf_parse(word[2], &sbdf, &ignored, e)))
+        return -1;
+    if (word[0][0] == 'r')
+        return n > 3 ? err_set(e, "release: too many words") : fn_release(domid, n > 2 ? &sbdf : NULL, e);
+    if (n < 3)
+        return err_set(e, "assign: SBDF is missing");
+    if (n == 4 && strcmp(word[3], "unsafe"))
+        return err_set(e, "assign: '%s' is not a known word", word[3]);
+    unsafe = n == 4;
+    return fn_assign(domid, sbdf, unsafe, e);
+}
+
+static void request(char *line, struct evbuffer *out)
+{
+    char *word[5], *save;
+    unsigned n = 0;
+    struct err e;
+    for (char *p = strtok_r(line, " \t\r", &save); p && n < 5; p = strtok_r(NULL, " \t\r", &save))
+        word[n++] = p;
+    if (n == 1 && !strcmp(word[0], "list")) {
+        answer_list(out);
+    } else if (carry_out(word, n, &e)) {
+        host_log("refused: %s", e.text);
+        evbuffer_add_printf(out, "error: %s\n", e.text);
+    } else {
+        evbuffer_add_printf(out, "ok\n");
+    }
+}
+
+static void client_read(struct bufferevent *bev, void *arg)
+{
+    struct evbuffer *in = bufferevent_get_input(bev);
+    char *line;
+    while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF))) {
+        request(line, bufferevent_get_output(bev));
+        free(line);
+    }
+    if (evbuffer_get_length(in) > MAX_LINE)
+        bufferevent_free(bev);
+}
+
+static void client_event(struct bufferevent *bev, short what, void *arg)
+{
+    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
+        bufferevent_free(bev);
+}
+
+static void client_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *a, int len, void *arg)
+{
+    struct bufferevent *bev = bufferevent_socket_new(host_linux_base(), fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!bev) {
+        close(fd);
+        return;
+    }
+    bufferevent_setcb(bev, client_read, NULL, client_event, NULL);
+    bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+/* --- start --- */
+
+struct options {
+    bool foreground;
+    const char *log;
+};
+
+/* -1 go on, else exit status. */
+static int read_options(int argc, char **argv, struct options *o)
+{
+    *o = (struct options){false, LOG_FILE};
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help")) {
+            fputs(help, stdout);
+            return 0;
+        }
+        if (!strcmp(argv[i], "-f") || !strcmp(argv[i], "--foreground")) {
+            o->foreground = true;
+        } else if (!strcmp(argv[i], "--log") && i + 1 < argc) {
+            o->log = argv[++i];
+        } else {
+            fprintf(stderr, "pcid: unknown option '%s'\n%s", argv[i], help);
+            return 2;
+        }
+    }
+    return -1;
+}
+
+static int start(struct event_base *base)
+{
+    struct err e;
+    if (host_linux_start(base))
+        return -1;
+    if (handles_open(&h, &e) || handles_store(&h, &e) || config_open(&e)) {
+        host_log("%s", e.text);
+        return -1;
+    }
+    if (assign_start(&h)) {
+        host_log("cannot watch xenstore: %s", strerror(errno));
+        return -1;
+    }
+    mkdir("/run/bulkhead", 0755);
+    int fd = unix_listen(PCID_SOCKET);
+    if (fd < 0) {
+        host_log("cannot listen at %s: %s", PCID_SOCKET, strerror(errno));
+        return -1;
+    }
+    return evconnlistener_new(base, client_accept, NULL, LEV_OPT_CLOSE_ON_FREE, 0, fd) ? 0 : -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o;
+    int status = read_options(argc, argv, &o);
+    if (status >= 0)
+        return status;
+    mkdir("/var/log/bulkhead", 0755);
+    FILE *log = o.foreground ? stderr : fopen(o.log, "ae");
+    if (!log) {
+        fprintf(stderr, "pcid: --log: %s: %s\n", o.log, strerror(errno));
+        return 1;
+    }
+    if (!o.foreground && daemon_start("pcid", o.log)) {
+        fprintf(stderr, "pcid: cannot go to the background: %s\n", strerror(errno));
+        return 1;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    host_linux_log_to(log);
+    struct event_base *base = event_base_new();
+    if (!base || start(base))
+        return 1;
+    daemon_ready();
+    event_base_dispatch(base);
+    return 1; /* only a lost connection ends the loop */
+}
