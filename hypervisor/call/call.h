@@ -16,10 +16,15 @@ extern const struct call_row call_table[64];
 
 void call_hypercall(struct vcpu *v);                    /* EXIT_HYPERCALL: number in RAX; 32-bit mode callers get -ENOSYS */
 void exit_dispatch(struct vcpu *v, const struct vmexit *x); /* call/exit.c: the only dispatcher */
-bool call_preempt(void);                                /* softirq pending on this CPU */
-/* Restart this hypercall later with these first three arguments. */
+bool call_preempt(void);                                /* softirq pending on this CPU, or this hypercall has run long enough */
+/* Restart this hypercall later with these first three arguments. Return its value at once: it stands for "no result yet". */
+#define CALL_RESTARTED (-0x10000l)
 long call_restart(struct vcpu *v, uint64_t a0, uint64_t a1, uint64_t a2);
 void call_hypercall_page(void *page);                   /* fills 4 KiB with stubs */
+
+/* A domain named in an argument, with a reference: DOMID_SELF or the caller's own id always; others for the CONTROL role and
+ * for a stub domain over its target. 0, -EPERM, -ESRCH. */
+int call_domain(struct vcpu *v, domid_t id, struct domain **out);
 
 /* Argument copies, by guest virtual address of the calling vCPU: 0 or -EFAULT. */
 #define call_get(v, dst, va) guest_read(&(v)->hv, (dst), (va), sizeof(*(dst)))
@@ -38,5 +43,6 @@ long call_domctl(struct vcpu *v, const struct call_args *args);          /* call
 long call_sysctl(struct vcpu *v, const struct call_args *args);          /* call/sysctl.c */
 long call_platform(struct vcpu *v, const struct call_args *args);        /* call/sysctl.c */
 long call_bulkhead(struct vcpu *v, const struct call_args *args);        /* call/bulkhead.c */
+long call_set_timer(struct vcpu *v, const struct call_args *args);        /* call/vcpu.c */
 long call_multicall(struct vcpu *v, const struct call_args *args);       /* call/table.c */
 #endif
