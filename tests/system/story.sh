@@ -10,7 +10,7 @@ stock_guest guest "bh.work=verify bh.seconds=12 bh.mib=8 bh.workers=1" "$DISK"
 cp "$TOP/tools/demo/story.sh" "$OUT/script"
 echo 'KILLS=1 EVERY=2 VERB="bh destroy disk"' >"$OUT/files/settings"
 status=0
-"$TOP/tools/board" qemu --script "$OUT/script" --files "$OUT/files" --domains "$OUT/domains" --disk "$OUT/disk.img" \
+qemu --script "$OUT/script" --files "$OUT/files" --domains "$OUT/domains" --disk "$OUT/disk.img" \
     --timeout 280 --log "$OUT/serial.log" >"$OUT/out" 2>"$OUT/progress" || status=$?
 [ $status = 1 ] || fail "status $status of a story that failed, not 1"
 grep -q '^FAILED: ' "$OUT/out" || fail "no reason given"

@@ -14,12 +14,18 @@ fail() {
     exit 1
 }
 
+# qemu [ARGS...]: the launcher. BOARD_ARGS may hold more options for all of a run's boots.
+qemu() {
+    # shellcheck disable=SC2086
+    "$TOP/tools/board" qemu ${BOARD_ARGS:-} "$@"
+}
+
 # board [ARGS...]: boot with the domains written so far and with $OUT/script; output in $OUT/out, exit status 0 or fail.
 board() {
     set -- --timeout "${LIMIT:-240}" --log "$OUT/serial.log" --script "$OUT/script" --files "$OUT/files" "$@"
     [ -z "$(ls "$OUT/domains")" ] || set -- --domains "$OUT/domains" "$@"
     status=0
-    "$TOP/tools/board" qemu "$@" >"$OUT/out" 2>"$OUT/progress" || status=$?
+    qemu "$@" >"$OUT/out" 2>"$OUT/progress" || status=$?
     cat "$OUT/progress" "$OUT/out"
     [ $status = 0 ] || fail "the launcher's status is $status"
 }
