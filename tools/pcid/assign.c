@@ -215,7 +215,7 @@ static int give(struct owner *o, struct fn *f, bool unsafe, struct err *e)
 
 int fn_assign(uint32_t domid, uint32_t sbdf, bool unsafe, struct err *e)
 {
-    struct fn *f;
+    struct fn *f = NULL;
     char name[16];
     if (check_fn(domid, sbdf, &f, e))
         return -1;
