@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, MSI messages, DMA. */
+#include "call/call.h"
+#include "lib/log.h"
+#include "lib/string.h"
+
+#define ALL_ROLES (BH_ROLE_CONTROL | BH_ROLE_PCI | BH_ROLE_XENSTORE | BH_ROLE_CONSOLE | BH_ROLE_DEVICE | BH_ROLE_TARGET)
+
+static int set_roles(struct domain *d, const struct bh_op *op)
+{
+    uint32_t roles = op->u.roles.roles;
+    if (roles & ~ALL_ROLES || op->u.roles.pad || (!(roles & BH_ROLE_TARGET) && op->u.roles.target)) return -EINVAL;
+    spin_lock(&d->ctl_lock);
+    int rc = d->ever_ran ? -EBUSY : 0;
+    if (!rc) {
+        d->roles = roles;
+        d->target = op->u.roles.target;
+    }
+    spin_unlock(&d->ctl_lock);
+    return rc;
+}
+
+static void fill_info(struct domain *d, struct bh_op *op)
+{
+    spin_lock(&d->ctl_lock);
+    memset(&op->u, 0, sizeof(op->u));
+    op->u.info.roles = d->roles;
+    op->u.info.incarnation = d->incarnation;
+    op->u.info.now_ns = now_ns();
+    op->u.info.died_ns = d->died_ns;
+    op->u.info.started_ns = d->started_ns;
+    op->u.info.last_reason = d->last_reason;
+    op->u.info.dma_faults = d->dma_faults;
+    memcpy(op->u.info.why, d->why, sizeof(op->u.info.why));
+    op->domid = d->id;
+    spin_unlock(&d->ctl_lock);
+}
+
+static int snapshot(struct domain *d)
+{
+    spin_lock(&d->ctl_lock);
+    int rc = restart_snapshot(d);
+    spin_unlock(&d->ctl_lock);
+    return rc;
+}
+
+static int restart(struct vcpu *v, struct domain *d, struct bh_op *op)
+{
+    char why[sizeof(d->why)];
+    if (!d->snapshot) return -ENODATA;
+    snprintf(why, sizeof(why), "restart by domain %u", v->dom->id);
+    domain_pause(d);
+    spin_lock(&d->ctl_lock);
+    int rc = restart_in_place(d, why);
+    spin_unlock(&d->ctl_lock);
+    fill_info(d, op);
+    domain_unpause(d);
+    return rc;
+}
+
+static int crash(struct vcpu *v, struct domain *d)
+{
+    char why[sizeof(d->why)];
+    if (d->is_shutdown || d->dying) return -EINVAL;
+    snprintf(why, sizeof(why), "kill by domain %u", v->dom->id);
+    domain_shutdown(d, SHUTDOWN_crash, why);
+    return 0;
+}
+
+/* The operations of CONTROL over another domain. */
+static int control(struct vcpu *v, uint32_t cmd, struct bh_op *op)
+{
+    struct domain *c = v->dom;
+    if (!domain_has_role(c, BH_ROLE_CONTROL)) return -EACCES;
+    struct domain *d = domain_find(op->domid == DOMID_SELF ? c->id : op->domid);
+    if (!d) return -ESRCH;
+    int rc = -EINVAL;
+    if (d == c || domain_has_role(d, BH_ROLE_CONTROL)) rc = -EPERM; /* never on a control domain */
+    else if (cmd == BH_OP_set_roles) rc = set_roles(d, op);
+    else if (cmd == BH_OP_snapshot) rc = snapshot(d);
+    else if (cmd == BH_OP_restart) rc = restart(v, d, op);
+    else if (cmd == BH_OP_crash) rc = crash(v, d);
+    domain_put(d);
+    return rc;
+}
+
+static int info(struct vcpu *v, struct bh_op *op)
+{
+    struct domain *d;
+    bool self = op->domid == DOMID_SELF || op->domid == v->dom->id;
+    if (!self && !domain_has_role(v->dom, BH_ROLE_CONTROL)) return -EACCES;
+    int rc = call_domain(v, op->domid, &d);
+    if (rc) return rc;
+    fill_info(d, op);
+    domain_put(d);
+    return 0;
+}
+
+static int msi_unbind(struct domain *d, evtchn_port_t port)
+{
+    struct evtchn_status s = {.dom = d->id, .port = port};
+    int rc = event_status(d, &s);
+    if (rc) return rc;
+    return s.status == EVTCHNSTAT_pirq ? event_close(d, port) : -EINVAL;
+}
+
+/* The operations of a DEVICE domain on its own functions. */
+static int device(struct domain *d, uint32_t cmd, struct bh_op *op)
+{
+    if (!domain_has_role(d, BH_ROLE_DEVICE)) return -EACCES;
+    if (op->domid != DOMID_SELF && op->domid != d->id) return -EINVAL;
+    if (cmd == BH_OP_msi_unbind) return msi_unbind(d, op->u.msi.port);
+    uint32_t sbdf = cmd == BH_OP_msi_bind ? op->u.msi.sbdf : op->u.dma.sbdf;
+    if (!device_owned(d, sbdf)) return -ENODEV;
+    if (cmd == BH_OP_msi_bind) return event_bind_msi(d, sbdf, op->u.msi.vcpu, &op->u.msi.port, &op->u.msi.addr, &op->u.msi.data);
+    spin_lock(&d->ctl_lock);
+    int rc = device_enable_dma(d, sbdf);
+    spin_unlock(&d->ctl_lock);
+    return rc;
+}
+
+long call_bulkhead(struct vcpu *v, const struct call_args *args)
+{
+    uint32_t cmd = (uint32_t)args->a[0];
+    struct bh_op op;
+    int rc;
+    if (call_get(v, &op, args->a[1])) return -EFAULT;
+    if (op.version != BH_INTERFACE_VERSION || op.pad) return -EINVAL;
+    switch (cmd) {
+    case BH_OP_set_roles:
+    case BH_OP_snapshot:
+    case BH_OP_restart:
+    case BH_OP_crash: rc = control(v, cmd, &op); break;
+    case BH_OP_info: rc = info(v, &op); break;
+    case BH_OP_msi_bind:
+    case BH_OP_msi_unbind:
+    case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;
+    default: return -ENOSYS;
+    }
+    if (!rc && call_put(v, args->a[1], &op)) {
+        if (cmd == BH_OP_msi_bind) event_close(v->dom, op.u.msi.port);
+        rc = -EFAULT;
+    }
+    return rc;
+}
