@@ -314,6 +314,13 @@ int acpi_init(void)
     return acpi_info.nr_cpus ? 0 : -ENODEV;
 }
 
+/* Long enough for the serial port to send what it holds. */
+static void settle(void)
+{
+    for (unsigned i = 0; i < 100000; i++)
+        cpu_pause();
+}
+
 static _Noreturn void halt_forever(void)
 {
     for (;;)
@@ -330,6 +337,7 @@ static void sleep_control(uint16_t port, uint8_t type)
 void machine_power_off(void)
 {
     uint16_t port = acpi_info.pm1a_cnt;
+    settle();
     if (port && !(inw(port) & SCI_EN) && smi_cmd && acpi_enable) {
         outb(smi_cmd, acpi_enable);
         for (unsigned i = 0; i < 1000000 && !(inw(port) & SCI_EN); i++)
@@ -355,12 +363,6 @@ static void reset_by_register(void)
         outl(0xcf8, (uint32_t)(BIT(31) | (a >> 32 & 31) << 11 | (a >> 16 & 7) << 8 | (a & 0xfc)));
         outb((uint16_t)(0xcfc + (a & 3)), acpi_info.reset_value);
     }
-}
-
-static void settle(void)
-{
-    for (unsigned i = 0; i < 100000; i++)
-        cpu_pause();
 }
 
 /* The FADT's register, then the chipset's reset control port, then the keyboard controller, then a triple fault. */

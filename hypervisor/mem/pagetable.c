@@ -131,12 +131,25 @@ static uint64_t *slot_at(struct pagetable *pt, uint64_t page, unsigned level)
     return &t[index_of(page, level)];
 }
 
-static void replace(struct pagetable *pt, uint64_t *slot, unsigned level, uint64_t e)
+/*
+ * One leaf; where a table stands already, its entries are filled instead. A table is never replaced by a leaf, since
+ * CPUs and IOMMUs may still know the way to it: tables are freed with the whole structure only.
+ */
+static int map_leaf(struct pagetable *pt, uint64_t page, mfn_t m, unsigned level, unsigned perm)
 {
-    uint64_t old = *slot;
-    set(pt->fmt, slot, e);
-    if (is_present(pt->fmt, old) && !is_leaf(pt->fmt, old, level))
-        free_table(pt->fmt, mpa_to_mfn(mpa(old & ADDR_MASK)), level - 1);
+    uint64_t *slot = slot_at(pt, page, level);
+    if (!slot)
+        return -ENOMEM;
+    if (!is_present(pt->fmt, *slot) || is_leaf(pt->fmt, *slot, level)) {
+        set(pt->fmt, slot, make_leaf(pt->fmt, m, level, perm));
+        return 0;
+    }
+    int r = 0;
+    for (uint64_t i = 0; i < 512 && r == 0; i++) {
+        uint64_t n = i << shift_of(level - 1);
+        r = map_leaf(pt, page + n, mfn_add(m, n), level - 1, perm);
+    }
+    return r;
 }
 
 static bool in_reach(const struct pagetable *pt, uint64_t page, unsigned order)
@@ -152,13 +165,10 @@ int pt_map(struct pagetable *pt, uint64_t page, mfn_t m, unsigned order, unsigne
     unsigned level = MIN(order, pt->fmt->max_order) / 9;
     if (m.v & ((1ull << 9 * level) - 1))
         level = m.v & 511 ? 0 : 1;
-    for (uint64_t done = 0; done < 1ull << order; done += 1ull << 9 * level) {
-        uint64_t *slot = slot_at(pt, page + done, level);
-        if (!slot)
-            return -ENOMEM;
-        replace(pt, slot, level, make_leaf(pt->fmt, mfn_add(m, done), level, perm));
-    }
-    return 0;
+    int r = 0;
+    for (uint64_t done = 0; done < 1ull << order && r == 0; done += 1ull << 9 * level)
+        r = map_leaf(pt, page + done, mfn_add(m, done), level, perm);
+    return r;
 }
 
 int pt_unmap(struct pagetable *pt, uint64_t page, unsigned order)
@@ -172,7 +182,7 @@ int pt_unmap(struct pagetable *pt, uint64_t page, unsigned order)
             uint64_t *slot = slot_at(pt, page + done, o / 9);
             if (!slot)
                 return -ENOMEM;
-            replace(pt, slot, o / 9, 0);
+            set(pt->fmt, slot, 0); /* a leaf: pt_lookup says how large */
         }
         done += 1ull << o;
     }

@@ -273,14 +273,18 @@ static void test_cover(void)
 
 static void test_capabilities(void)
 {
-    /* as QEMU 7.2 shows them: 39 bits, one fault register at 220h, page-selective */
-    uint64_t cap = 0xd2008c222f0686;
+    uint64_t cap = 0xd2008c22260206; /* QEMU 7.2's unit, 39 bits wide */
     CU_ASSERT_EQUAL(vtd_cap_domains(cap), 65536);
-    CU_ASSERT(vtd_cap_levels(1 << 9, 3) && !vtd_cap_levels(1 << 9, 4) && vtd_cap_levels(1 << 10, 4));
-    CU_ASSERT_EQUAL(vtd_cap_fault_offset(0x22ull << 24), 0x220);
-    CU_ASSERT_EQUAL(vtd_cap_nr_faults(0), 1);
-    CU_ASSERT_EQUAL(vtd_cap_max_mask(0x12ull << 48), 0x12);
-    CU_ASSERT_EQUAL(vtd_cap_large(3ull << 34), 3);
+    CU_ASSERT(vtd_cap_levels(cap, 3) && !vtd_cap_levels(cap, 4));
+    CU_ASSERT(vtd_cap_levels(0xd2008c222f0606, 4)); /* the same with aw-bits=48 */
+    CU_ASSERT_EQUAL(vtd_cap_fault_offset(cap), 0x220);
+    CU_ASSERT_EQUAL(vtd_cap_nr_faults(cap), 1);
+    CU_ASSERT_EQUAL(vtd_cap_max_mask(cap), 0x12);
+    CU_ASSERT_EQUAL(vtd_cap_large(cap), 3);
+    CU_ASSERT(vtd_cap_page_selective(cap) && vtd_cap_drain_read(cap) && vtd_cap_drain_write(cap));
+    CU_ASSERT(!vtd_cap_caching_mode(cap) && !vtd_cap_write_buffer(cap) && !vtd_cap_protected_mem(cap));
+    uint64_t ecap = 0xf00f4a;
+    CU_ASSERT(vtd_ecap_queue(ecap) && vtd_ecap_interrupts(ecap) && !vtd_ecap_x2apic(ecap) && !vtd_ecap_coherent(ecap));
     CU_ASSERT(vtd_ecap_queue(2) && vtd_ecap_interrupts(8) && vtd_ecap_x2apic(16) && vtd_ecap_coherent(1));
 }
 
