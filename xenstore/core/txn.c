@@ -12,7 +12,7 @@ struct touch {
     uint64_t gen, kgen; /* at the start; 0: was not there */
     uint32_t hash;
     unsigned read;  /* READ_* */
-    bool written;   /* so that reading it later tells nothing of others */
+    bool written;   /* given a value here */
     bool told;      /* while firing: its watches have heard */
     char path[];
 };
@@ -165,11 +165,33 @@ static int touch(struct txn *t, const char *path, struct touch **out)
 int txn_read(struct txn *t, const char *path, unsigned what)
 {
     struct touch *e;
+    struct node *n;
     int err = touch(t, path, &e);
 
-    if (!err)
-        e->read |= e->written ? what & ~READ_NODE : what;
-    return err;
+    if (err)
+        return err;
+    n = tree_find(t->view.root, path, NULL, NULL);
+    if ((n ? n->gen : 0) != e->gen && (!n || e->written))
+        what &= ~READ_NODE; /* gone or of this value by our own doing: that tells nothing of others */
+    e->read |= what;
+    return 0;
+}
+
+/* A change was refused, and that told the client something: that the node, or for a removal its parent, is not there. */
+static void note_refusal(struct txn *t, const struct change *ch, int *err)
+{
+    size_t len = path_parent_len(ch->path, strlen(ch->path));
+    unsigned what = *err == ENOENT ? READ_NODE : READ_PERMS;
+    char parent[PATH_BUF];
+    int noted = txn_read(t, ch->path, what);
+
+    if (!noted && ch->type == CHANGE_RM && len) {
+        memcpy(parent, ch->path, len);
+        parent[len] = 0;
+        noted = txn_read(t, parent, what);
+    }
+    if (noted)
+        *err = noted;
 }
 
 int txn_change(struct txn *t, struct change *ch)
@@ -181,13 +203,13 @@ int txn_change(struct txn *t, struct change *ch)
     if (!err)
         err = change_make(t->conn->store, &t->view, &t->conn->actor, ch);
     if (err) {
-        if (e && (err == EACCES || err == ENOENT || err == EPERM))
-            e->read |= READ_NODE;
+        if (err == EACCES || err == ENOENT || err == EPERM)
+            note_refusal(t, ch, &err);
         change_clear(ch);
         free(copy);
         return err;
     }
-    e->written = e->written || ch->type == CHANGE_WRITE || ch->type == CHANGE_RM;
+    e->written = e->written || ch->type == CHANGE_WRITE;
     *copy = *ch;
     copy->path = e->path;
     copy->next = NULL;
