@@ -99,8 +99,8 @@ import os, random, socket, struct, sys, time
 
 def client():
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(5)
     s.connect(sys.argv[1])
+    s.settimeout(5)
     return s
 
 def message(kind, payload, tx=0, length=None):

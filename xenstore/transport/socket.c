@@ -152,7 +152,7 @@ static int listen_at(const char *path)
     if (fd < 0)
         return -1;
     unlink(path);
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0600) || listen(fd, 128)) {
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0600) || listen(fd, SOMAXCONN)) {
         int err = errno;
 
         close(fd);
