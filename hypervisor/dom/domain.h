@@ -156,6 +156,7 @@ int device_enable_dma(struct domain *d, uint32_t sbdf);
 void devices_release(struct domain *d);
 void iommu_fault_softirq(void);               /* logs faults, counts them, stops the owner */
 struct domain *device_owner(uint32_t sbdf);   /* with reference */
+bool device_mmio_allowed(mfn_t first, uint64_t count); /* may be a device's registers: no RAM, APIC or IOMMU among them */
 
 /* dom/console.c */
 void console_init(void);

@@ -8,6 +8,7 @@
 #include "dom/domain.h"
 #include "irq/apic.h"
 #include "irq/handles.h"
+#include "irq/ioapic.h"
 #include "lib/log.h"
 #include "lib/softirq.h"
 #include "mem/iommu.h"
@@ -15,6 +16,10 @@
 #define MAX_OWNED 256
 #define FAULT_POLL_NS 10000000ull /* between polls while faults keep coming */
 #define FAULTS_LOGGED 8u          /* of one function; then only every power of two */
+#define LOCAL_APICS 0xfee00u      /* page frames of FEE00000h-FEEFFFFFh: writes there are interrupts */
+#define LOCAL_APICS_END 0xfef00u
+#define MAX_MMIO_PAGES BIT(18)    /* 1 GiB in one go */
+#define MFN_LIMIT BIT(40)         /* 52-bit physical addresses */
 
 static struct owned { bool used, dma; uint32_t sbdf; domid_t domid; uint32_t faults; } owners[MAX_OWNED];
 static struct spinlock owners_lock = SPINLOCK_INIT(LOCK_IRQ);
@@ -184,6 +189,22 @@ void devices_release(struct domain *d)
         p2m_detach_iommu(&d->p2m);
         iommu->domain_destroy(&d->iommu);
     }
+}
+
+/* --- registers --- */
+
+bool device_mmio_allowed(mfn_t first, uint64_t count)
+{
+    if (!count || count > MAX_MMIO_PAGES || first.v + count > MFN_LIMIT || first.v + count < count)
+        return false;
+    if (first.v < LOCAL_APICS_END && first.v + count > LOCAL_APICS)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        mfn_t m = mfn_add(first, i);
+        if (frame_is_ram(m) || ioapic_is_register(m) || (iommu && iommu->is_register(m)))
+            return false;
+    }
+    return true;
 }
 
 /* --- faults --- */

@@ -88,3 +88,11 @@ int ioapic_route(uint32_t gsi, uint8_t vector, bool level, bool active_low)
     }
     return -ENOENT;
 }
+
+bool ioapic_is_register(mfn_t m)
+{
+    for (unsigned i = 0; i < nr_ioapics; i++)
+        if (virt_to_mfn((const void *)ioapics[i].regs).v == m.v)
+            return true;
+    return false;
+}

@@ -45,6 +45,7 @@ static inline bool vtd_ecap_coherent(uint64_t e) { return e & 1; }
 static inline bool vtd_ecap_queue(uint64_t e) { return e >> 1 & 1; }
 static inline bool vtd_ecap_interrupts(uint64_t e) { return e >> 3 & 1; }
 static inline bool vtd_ecap_x2apic(uint64_t e) { return e >> 4 & 1; }
+static inline unsigned vtd_ecap_tlb_offset(uint64_t e) { return (e >> 8 & 0x3ff) * 16; } /* IRO, bytes */
 
 /* Any 128-bit structure in memory. */
 struct vtd_pair { uint64_t lo, hi; };
