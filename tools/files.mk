@@ -10,13 +10,16 @@ $(B)/kernels/xen/xen: tools/kernels
 	touch $@
 
 $(B)/guest/verify: tools/guest/verify.c
+$(B)/guest/iobench: bench/iobench.c
+GUEST_PROGRAMS := $(B)/guest/verify $(B)/guest/iobench
+$(GUEST_PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<
--include $(B)/guest/verify.d
+-include $(GUEST_PROGRAMS:=.d)
 
 INITRAMFS_TOOLS := tools/initramfs tools/cpio.py
-$(B)/guest.cpio: $(B)/guest/verify tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
-	tools/initramfs guest $@ --program $(B)/guest/verify
+$(B)/guest.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
+	tools/initramfs guest $@ $(addprefix --program ,$(GUEST_PROGRAMS))
 
 # The control domain's programs: as many of these as there are rules for.
 CONTROL_PROGRAMS = $(filter $(HOST_PROGRAMS),$(B)/xenstore/xenstored $(B)/tools/bh $(B)/tools/bhd $(B)/tools/pcid)

@@ -1,15 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The disk's driver domain hangs (its CPU is taken away): the watchdog sees it, it is restarted, the guest verifies on.
+# The disk's driver domain hangs in the middle of a request: the watchdog sees it, it is restarted, the guest verifies on.
 # limit: 300
 . "$(dirname "$0")/lib/host.sh"
 disk 128
-driver_domain
+driver_domain 'extra = "fault=hang@400"'
 stock_guest guest "bh.work=verify bh.seconds=30 bh.mib=16 bh.workers=2" "$DISK"
 script <<'END'
 says guest '^verify: ' 150
-bh pause disk || fail "bh pause"
-restarted disk 1 60
+restarted disk 1 120
 grep 'restart disk' /var/log/bulkhead/bhd.log
 xenstore-read /tool/bhd/disk/last | grep -q 'reason=watchdog' || fail "the reason is not the watchdog"
 verified guest 150

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * iobench DEVICE: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
+ * asynchronous I/O. The cases are those of the disk domain's bench=1 (driverdoms/blk/bench.c), so that the two can be read
+ * side by side: 4 KiB random and 1 MiB sequential, read and write, 1 and 32 deep, one second each.
+ * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors"; then "bench: done".
+ * Overwrites the device.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DEPTH_MAX = 32, SMALL = 4096, BIG = 1 << 20, RUN_US = 1000000 };
+
+static const struct bench_case {
+    const char *name;
+    bool write, random;
+    uint32_t bytes, depth;
+} cases[] = {
+    { "randread", false, true, SMALL, 1 },  { "randread", false, true, SMALL, 32 },
+    { "seqread", false, false, BIG, 1 },    { "seqread", false, false, BIG, 32 },
+    { "randwrite", true, true, SMALL, 1 },  { "randwrite", true, true, SMALL, 32 },
+    { "seqwrite", true, false, BIG, 1 },    { "seqwrite", true, false, BIG, 32 },
+};
+
+static int device;
+static uint64_t size, next_place, seed = 42;
+static aio_context_t context;
+static void *buffer; /* one for all: it is the path that is measured */
+static struct iocb requests[DEPTH_MAX];
+
+static _Noreturn void die(const char *what)
+{
+    printf("bench: failed: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t place(const struct bench_case *c)
+{
+    uint64_t places = size / c->bytes;
+
+    if (!c->random)
+        return next_place++ % places * c->bytes;
+    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+    return (seed >> 20) % places * c->bytes;
+}
+
+static void submit(const struct bench_case *c, unsigned slot)
+{
+    struct iocb *request = &requests[slot];
+
+    *request = (struct iocb){ .aio_data = slot, .aio_lio_opcode = c->write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+                              .aio_fildes = (uint32_t)device, .aio_buf = (uint64_t)(uintptr_t)buffer,
+                              .aio_nbytes = c->bytes, .aio_offset = (int64_t)place(c) };
+    if (syscall(SYS_io_submit, context, 1, &request) != 1)
+        die("io_submit");
+}
+
+static void run(const struct bench_case *c)
+{
+    struct io_event events[DEPTH_MAX];
+    uint64_t start = now_us(), ended = 0, errors = 0, us;
+    unsigned flying = 0;
+
+    for (next_place = 0; flying < c->depth; flying++)
+        submit(c, flying);
+    while (flying) {
+        long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, NULL);
+
+        if (n < 0 && errno != EINTR)
+            die("io_getevents");
+        for (long k = 0; k < n; k++) {
+            ended++;
+            flying--;
+            if (events[k].res != (int64_t)c->bytes)
+                errors++;
+            if (now_us() - start < RUN_US) {
+                submit(c, (unsigned)events[k].data);
+                flying++;
+            }
+        }
+    }
+    us = now_us() - start;
+    printf("bench: %s %u B depth %u: %llu IOPS, %.1f MB/s, %llu requests in %llu us, %llu errors\n", c->name, c->bytes,
+           c->depth, (unsigned long long)(ended * 1000000 / us), (double)ended * c->bytes / (double)us,
+           (unsigned long long)ended, (unsigned long long)us, (unsigned long long)errors);
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: iobench DEVICE\n");
+        return 2;
+    }
+    device = open(argv[1], O_RDWR | O_DIRECT);
+    if (device < 0 || ioctl(device, BLKGETSIZE64, &size) != 0 || size < BIG)
+        die(argv[1]);
+    if (posix_memalign(&buffer, 4096, BIG) != 0)
+        die("memory");
+    memset(buffer, 0x5a, BIG);
+    if (syscall(SYS_io_setup, DEPTH_MAX, &context) != 0)
+        die("io_setup");
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        run(&cases[i]);
+    printf("bench: done\n");
+    return 0;
+}
