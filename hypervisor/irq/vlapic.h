@@ -11,7 +11,10 @@
 struct vlapic {
     uint32_t id;               /* x2APIC id = 2 * vcpu id */
     uint64_t base;             /* IA32_APIC_BASE: BSP, EXTD, EN */
-    uint32_t svr, tpr, esr, lvt_timer, lvt_lint0, lvt_lint1, lvt_err, lvt_perf, lvt_thermal, lvt_cmci;
+    uint32_t svr, tpr;
+    uint32_t esr;              /* low half: as the guest reads it; high half: errors since its last write */
+    uint64_t icr;              /* last value written */
+    uint32_t lvt_timer, lvt_lint0, lvt_lint1, lvt_err, lvt_perf, lvt_thermal, lvt_cmci;
     uint32_t timer_initial, timer_divide;
     uint64_t timer_start_ns;   /* when the count was written */
     uint64_t timer_deadline_ns;/* next expiry in system time; 0 = off. The caller keeps a sched timer at it */
@@ -26,6 +29,7 @@ struct vlapic_ipi {
     bool logical;
     uint32_t dest;
 };
+#define VLAPIC_MIN_PERIOD_NS 50000u /* a periodic timer is delivered no more often than this */
 #define VLAPIC_TIMER_NS 10u    /* one tick of the timer at divide 1: 100 MHz */
 void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp);
 /* MSR 1Bh, 6E0h, 800h-83Fh. -EINVAL: inject #GP. `now` in ns; `tsc_to_ns` conversion is the caller's: tsc deadlines are given

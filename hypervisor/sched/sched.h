@@ -21,7 +21,8 @@ struct sched_unit {
     bool down;              /* VCPU offline */
     bool queued, running;   /* running: inside the CPU loop of `cpu` right now */
     uint16_t weight, cap;
-    uint64_t slice_end;     /* ns */
+    uint64_t slice_end;     /* ns, while running */
+    uint64_t slice_left;    /* ns, what a unit that stopped early has left of its slice */
     uint64_t run_ns;        /* time used, total */
     uint64_t state_since;   /* ns: for runstate */
     uint64_t runstate[4];   /* RUNSTATE_* times, ns */
@@ -29,11 +30,16 @@ struct sched_unit {
 };
 struct sched_policy {
     const char *name;
-    void (*enqueue)(struct sched_unit *u, bool woken);
-    void (*dequeue)(struct sched_unit *u);
-    struct sched_unit *(*pick)(unsigned cpu, uint64_t now); /* next for this CPU with slice_end set; may steal; NULL: idle */
+    void (*cpu_init)(unsigned cpu);
+    bool (*enqueue)(struct sched_unit *u, bool woken); /* on the queue of u->cpu; true: it should preempt what runs there */
+    void (*dequeue)(struct sched_unit *u);             /* off the queue of u->cpu; nothing if it is not on it */
+    /* Next for this CPU, taken off its queue, perhaps another CPU's; NULL: none. Under the queue's lock it also stores the
+     * unit in this_cpu(sched_picking): whoever frees units waits for that. The core takes or refuses it under u->lock. */
+    struct sched_unit *(*pick)(unsigned cpu);
 };
+EXTERN_PERCPU(struct sched_unit *, sched_picking);
 extern const struct sched_policy sched_rr;
+extern uint64_t sched_online;             /* bitmap of CPUs that run units */
 
 void sched_init(void);                     /* once; each CPU then calls sched_cpu_init */
 void sched_cpu_init(void);

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scheduler's core: states, wake-ups, pauses, affinity, accounting. Which unit is next is the policy's business.
+ * A unit is in one of three places: nowhere (not runnable), `queued`, or `running`; both flags change only under u->lock.
+ * A CPU that picked a unit off a queue does not hold u->lock yet, so it asks again under the lock whether it may have it.
+ * Nobody waits while a CPU idles: a CPU declares itself idle before its last look at the queues, and whoever queues a unit
+ * looks for idle CPUs after queueing it.
+ */
+#include "sched/sched.h"
+#include <xen/vcpu.h>
+#include "irq/apic.h"
+#include "lib/bits.h"
+#include "lib/log.h"
+#include "lib/softirq.h"
+#include "lib/x86.h"
+#include "sched/time.h"
+
+struct sched_cpu {
+    struct sched_unit *current;
+    struct timer slice;
+    uint64_t idle_since; /* ns, 0 = busy */
+    bool reschedule;
+};
+static PERCPU(struct sched_cpu, sched_cpu);
+PERCPU(struct sched_unit *, sched_picking);
+uint64_t sched_online, sched_idle_ns[MAX_CPUS];
+static uint64_t idle_cpus; /* bitmap, atomic */
+static const struct sched_policy *const policy = &sched_rr;
+
+static bool runnable(const struct sched_unit *u)
+{
+    return !u->down && !u->blocked && !u->pause_count;
+}
+
+static bool allowed(const struct sched_unit *u, unsigned cpu)
+{
+    return u->affinity >> cpu & 1;
+}
+
+static void set_state(struct sched_unit *u, int state, uint64_t now)
+{
+    if (now > u->state_since)
+        u->runstate[u->state] += now - u->state_since;
+    u->state = state;
+    u->state_since = now;
+}
+
+static void set_waiting_state(struct sched_unit *u, uint64_t now)
+{
+    set_state(u, runnable(u) ? RUNSTATE_runnable : u->blocked && !u->down ? RUNSTATE_blocked : RUNSTATE_offline, now);
+}
+
+/* Make `cpu` choose anew. */
+static void poke(unsigned cpu)
+{
+    softirq_set(cpu, SOFTIRQ_SCHED);
+    apic_kick(cpu);
+}
+
+/* --- queueing; u->lock held --- */
+
+/* An idle CPU of `may`, best `best`, now ours to poke: the next who looks finds another one. -1 if none. */
+static int claim_idle(uint64_t may, unsigned best)
+{
+    uint64_t idle;
+
+    while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & may)) {
+        unsigned cpu = idle >> best & 1 ? best : (unsigned)__builtin_ctzll(idle);
+
+        if (bit_clear(&idle_cpus, cpu))
+            return (int)cpu;
+    }
+    return -1;
+}
+
+static unsigned home_of(const struct sched_unit *u)
+{
+    uint64_t online = __atomic_load_n(&sched_online, __ATOMIC_SEQ_CST), may = u->affinity & online;
+
+    if (may >> u->cpu & 1)
+        return u->cpu;
+    return (unsigned)__builtin_ctzll(may ? may : online);
+}
+
+static void place(struct sched_unit *u, bool woken)
+{
+    int idle = claim_idle(u->affinity, u->cpu);
+    bool preempt;
+
+    u->cpu = idle >= 0 ? (unsigned)idle : home_of(u);
+    u->queued = true;
+    set_state(u, RUNSTATE_runnable, now_ns());
+    preempt = policy->enqueue(u, woken);
+    if (idle < 0) /* one that went idle before it could see u takes it from the queue it is on */
+        idle = claim_idle(u->affinity, u->cpu);
+    if (idle >= 0)
+        poke((unsigned)idle);
+    else if (preempt)
+        poke(u->cpu);
+}
+
+static void take_off_queue(struct sched_unit *u)
+{
+    if (u->queued)
+        policy->dequeue(u);
+    u->queued = false;
+}
+
+/* After any change of what makes a unit runnable. */
+static void settle(struct sched_unit *u, bool woken)
+{
+    if (u->running) {
+        if (!runnable(u) || !allowed(u, u->cpu))
+            poke(u->cpu);
+    } else if (!runnable(u)) {
+        take_off_queue(u);
+        set_waiting_state(u, now_ns());
+    } else if (!u->queued) {
+        place(u, woken);
+    }
+}
+
+/* --- what others ask --- */
+
+void sched_unit_init(struct sched_unit *u, unsigned cpu)
+{
+    *u = (struct sched_unit){
+        .cpu = cpu, .affinity = ~0ull, .down = true, .weight = 256, .state = RUNSTATE_offline, .state_since = now_ns(),
+    };
+    spin_init(&u->lock, LOCK_VCPU);
+    list_init(&u->link);
+}
+
+void sched_unit_destroy(struct sched_unit *u)
+{
+    sched_set_down(u, true);
+    sched_wait_off_cpu(u);
+    spin_lock(&u->lock); /* the CPU it left may hold the lock still */
+    spin_unlock(&u->lock);
+    for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) /* a CPU may be about to refuse it */
+        while (sched_online >> cpu & 1 && __atomic_load_n(&per_cpu(sched_picking, cpu), __ATOMIC_ACQUIRE) == u)
+            cpu_pause();
+}
+
+void sched_wake(struct sched_unit *u)
+{
+    spin_lock(&u->lock);
+    if (u->blocked) {
+        u->blocked = false;
+        settle(u, true);
+    }
+    spin_unlock(&u->lock);
+}
+
+bool sched_block(struct sched_unit *u, bool (*wake_pending)(void *arg), void *arg)
+{
+    spin_lock(&u->lock);
+    bool blocks = !wake_pending || !wake_pending(arg);
+
+    u->blocked = blocks;
+    settle(u, false);
+    spin_unlock(&u->lock);
+    return blocks;
+}
+
+void sched_pause(struct sched_unit *u)
+{
+    spin_lock(&u->lock);
+    u->pause_count++;
+    settle(u, false);
+    spin_unlock(&u->lock);
+}
+
+void sched_unpause(struct sched_unit *u)
+{
+    spin_lock(&u->lock);
+    ASSERT(u->pause_count > 0);
+    u->pause_count--;
+    settle(u, false);
+    spin_unlock(&u->lock);
+}
+
+void sched_set_down(struct sched_unit *u, bool down)
+{
+    spin_lock(&u->lock);
+    u->down = down;
+    settle(u, false);
+    spin_unlock(&u->lock);
+}
+
+void sched_wait_off_cpu(struct sched_unit *u)
+{
+    if (!__atomic_load_n(&u->running, __ATOMIC_ACQUIRE))
+        return;
+    ASSERT(u != sched_current());
+    poke(READ_ONCE(u->cpu));
+    while (__atomic_load_n(&u->running, __ATOMIC_ACQUIRE))
+        cpu_pause();
+}
+
+void sched_yield(struct sched_unit *u)
+{
+    spin_lock(&u->lock);
+    if (u->running) {
+        u->slice_end = 0;
+        poke(u->cpu);
+    }
+    spin_unlock(&u->lock);
+}
+
+int sched_set_affinity(struct sched_unit *u, uint64_t cpus)
+{
+    if (!(cpus & __atomic_load_n(&sched_online, __ATOMIC_SEQ_CST)))
+        return -EINVAL;
+    spin_lock(&u->lock);
+    WRITE_ONCE(u->affinity, cpus);
+    if (u->queued) /* its queue may be wrong now, or another CPU idle that was forbidden */
+        take_off_queue(u);
+    settle(u, false);
+    spin_unlock(&u->lock);
+    return 0;
+}
+
+/* --- the CPU loop's side --- */
+
+struct sched_unit *sched_current(void)
+{
+    return this_cpu(sched_cpu).current;
+}
+
+bool sched_must_reschedule(void)
+{
+    const struct sched_cpu *c = &this_cpu(sched_cpu);
+    const struct sched_unit *u = c->current;
+
+    return !u || c->reschedule || !runnable(u) || !allowed(u, this_cpu_id());
+}
+
+void sched_softirq(void)
+{
+    this_cpu(sched_cpu).reschedule = true;
+}
+
+static void slice_over(void *arg)
+{
+    sched_softirq();
+}
+
+/* The unit that ran here stops. It may be freed when this returns. Result: the CPUs that may run it, if it now waits. */
+static uint64_t put_back(struct sched_unit *u, uint64_t now)
+{
+    uint64_t may = 0;
+
+    spin_lock(&u->lock);
+    u->run_ns += now - MIN(now, u->state_since);
+    u->slice_left = u->slice_end > now ? u->slice_end - now : 0;
+    __atomic_store_n(&u->running, false, __ATOMIC_RELEASE);
+    set_waiting_state(u, now);
+    if (runnable(u) && allowed(u, this_cpu_id())) {
+        may = u->affinity;
+        u->queued = true;
+        policy->enqueue(u, false);
+    } else if (runnable(u)) {
+        place(u, false);
+    }
+    spin_unlock(&u->lock);
+    return may;
+}
+
+/* A picked unit becomes this CPU's, unless it changed on the way. */
+static bool take(struct sched_unit *u, uint64_t now)
+{
+    unsigned cpu = this_cpu_id();
+    bool mine;
+
+    spin_lock(&u->lock);
+    mine = u->queued && runnable(u) && allowed(u, cpu);
+    if (u->queued) {
+        take_off_queue(u); /* it may have been queued again meanwhile */
+        if (mine) {
+            u->cpu = cpu;
+            u->running = true;
+            u->slice_end = now + u->slice_left;
+            set_state(u, RUNSTATE_running, now);
+        } else {
+            settle(u, false);
+        }
+    }
+    spin_unlock(&u->lock);
+    __atomic_store_n(&this_cpu(sched_picking), NULL, __ATOMIC_RELEASE); /* from here on it may be freed */
+    return mine;
+}
+
+static struct sched_unit *pick_and_take(uint64_t now)
+{
+    struct sched_unit *u;
+
+    while ((u = policy->pick(this_cpu_id())))
+        if (take(u, now))
+            return u;
+    return NULL;
+}
+
+static struct sched_unit *choose_or_idle(uint64_t now)
+{
+    unsigned cpu = this_cpu_id();
+    struct sched_unit *u = pick_and_take(now);
+
+    if (!u) {
+        bit_set(&idle_cpus, cpu);
+        u = pick_and_take(now);
+    }
+    if (u)
+        bit_clear(&idle_cpus, cpu);
+    return u;
+}
+
+struct sched_unit *sched_next(void)
+{
+    struct sched_cpu *c = &this_cpu(sched_cpu);
+    struct sched_unit *prev = c->current, *u;
+    uint64_t now = now_ns(), may;
+    int idle = -1;
+
+    c->reschedule = false;
+    if (c->idle_since)
+        sched_idle_ns[this_cpu_id()] += now - c->idle_since;
+    may = prev ? put_back(prev, now) : 0;
+    c->current = u = choose_or_idle(now);
+    c->idle_since = u ? 0 : now;
+    if (u != prev) /* prev waits here: another CPU may have time for it */
+        idle = claim_idle(may, this_cpu_id());
+    if (idle >= 0)
+        poke((unsigned)idle);
+    if (u)
+        timer_set(&c->slice, u->slice_end);
+    return u;
+}
+
+void sched_cpu_init(void)
+{
+    timer_init(&this_cpu(sched_cpu).slice, slice_over, NULL);
+    policy->cpu_init(this_cpu_id());
+    bit_set(&sched_online, this_cpu_id());
+}
+
+void sched_init(void)
+{
+    log_info("sched: %s, slices of %llu us", policy->name, SCHED_SLICE_NS / 1000);
+}
