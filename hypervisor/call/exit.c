@@ -161,6 +161,10 @@ static void do_npf(struct vcpu *v, const struct vmexit *x)
     bool allowed = t == P2M_RAM || (!fetch && (t == P2M_GRANT_RW || t == P2M_SHARED || t == P2M_MMIO)) || t == P2M_FOREIGN ||
                    (!write && t == P2M_RO) || (!write && !fetch && t == P2M_GRANT_RO);
     if (allowed) return; /* another vCPU has just put it there */
+    if (t == P2M_GRANT_RO || t == P2M_RO) { /* as Xen does: the guest may survive a write of what it only reads */
+        cpu->inject_exception(&v->hv, 13, true, 0);
+        return;
+    }
     domain_crash(v->dom, "vCPU %u: %s of %s at %lx, rip %lx", v->id, write ? "write" : fetch ? "fetch" : "read",
                  t == P2M_HOLE ? "no memory" : t == P2M_MMIO ? "a device" : "protected memory", x->npf.gpa.v, v->hv.regs.rip);
 }
