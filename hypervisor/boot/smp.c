@@ -167,6 +167,7 @@ void smp_start(void)
         log_error("smp: the page tables lie above 4 GiB: the other CPUs stay off");
         return;
     }
+    panic_stop_others = apic_nmi_all_others;
     write_trampoline();
     for (unsigned i = 0; i < acpi_info.nr_cpus && nr_cpus < MAX_CPUS; i++)
         if (acpi_info.apic_id[i] != this_cpu(apic_id) && start_one(acpi_info.apic_id[i]))
