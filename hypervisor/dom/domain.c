@@ -93,6 +93,16 @@ void domain_put(struct domain *d)
     if (last) reap(id);
 }
 
+struct vcpu *current_vcpu(void)
+{
+    struct sched_unit *u = sched_current();
+    return u ? container_of(u, struct vcpu, sched) : NULL;
+}
+struct domain *current_domain(void)
+{
+    struct vcpu *v = current_vcpu();
+    return v ? v->dom : NULL;
+}
 bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & role; }
 
 /* ---- creation ---- */
