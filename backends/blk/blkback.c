@@ -277,6 +277,40 @@ static void disk_changed(struct disk *disk, const char *why)
     }
 }
 
+static int no_disk(struct disk *d, struct disk_req *r)
+{
+    r->done(r, -ENXIO);
+    return 0;
+}
+
+static const struct disk_ops no_disk_ops = {.submit = no_disk};
+
+/* The front's ring is adopted once more, on a disk that fails everything, so that nobody waits for ever. */
+static bool lose(struct xb_dev *d, const char *why)
+{
+    struct disk *none = host_alloc(sizeof(*none));
+    if (!none || xb_read_str(d->back, "params", none->name, sizeof(none->name))) {
+        host_free(none);
+        return false;
+    }
+    none->ops = &no_disk_ops;
+    none->has_flush = none->has_discard = true;
+    disk_register(none); /* blkback connects */
+    disk_gone(none, why); /* and lets go */
+    return true;
+}
+
+void blkback_lost(const char *why)
+{
+    struct xb_dev *d = xb_first(&ops);
+    while (d) {
+        if (d->ops == &ops && d->state == XenbusStateConnected && !d->connected && !d->letting_go && lose(d, why))
+            d = xb_first(&ops); /* the list may have changed */
+        else
+            d = d->next;
+    }
+}
+
 int blkback_start(void)
 {
     disk_listen(disk_changed);

@@ -17,4 +17,6 @@
 #define BLK_MAX_PERSISTENT 1152 /* grants of one queue kept mapped */
 
 int blkback_start(void); /* 0 or -errno */
+/* After a restart: fronts whose disk did not come back. Their requests end with errors, the devices are closed. */
+void blkback_lost(const char *why);
 #endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The disk domain's command line: words separated by blanks.
+ *   watchdog=SECONDS   the main loop must come round this often (1; 0 = no watchdog)
+ *   bench=1            measure the bare driver on the first disk instead of serving it, print the figures and power off.
+ *                      IT WRITES TO THE DISK. bench=read leaves the writes out.
+ *   fault=KIND@N       for tests: do something wrong when request N (1...) reaches a disk, in the first incarnation only;
+ *                      fault=KIND@N* does it in each incarnation. KIND is
+ *     hang        never return to the main loop
+ *     crash       end with SHUTDOWN_crash
+ *     stall       take this and all later requests, answer none
+ *     wilddma     give the device an address outside this domain's memory for the request's data
+ *   fault=noreturn     the controllers do not come back after a restart
+ */
+#ifndef DRIVERDOMS_OPTIONS_H
+#define DRIVERDOMS_OPTIONS_H
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fault { FAULT_NONE, FAULT_HANG, FAULT_CRASH, FAULT_STALL, FAULT_WILDDMA, FAULT_NORETURN };
+enum bench { BENCH_NONE, BENCH_ALL, BENCH_READ };
+struct options {
+    unsigned watchdog;
+    enum bench bench;
+    enum fault fault;
+    uint64_t fault_at;
+    bool fault_always;
+};
+/* false: a word is not understood; its first characters are in bad[32]. */
+bool options_parse(struct options *o, const char *line, char bad[32]);
+
+void fault_install(const struct options *o); /* on every disk registered from now on */
+void bench_start(const struct options *o);
+#endif
