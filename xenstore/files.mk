@@ -18,3 +18,12 @@ $(eval $(call unit_test,xenstore_host_test,tests/unit/xenstore_host_test.c $(XEN
 $(B)/fuzz/xenstore: tests/fuzz/xenstore.c $(XENSTORE_TESTED)
 	@mkdir -p $(@D)
 	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -I. -Itests/unit $(XENSTORE_FLAKY) -o $@ $^
+
+# libxenstore's API as a library of our own; programs linked to Debian's run with it too.
+XENSTORE_CLIENT := $(addprefix xenstore/client/,handle.c lib.c ops.c)
+$(call obj,host,$(XENSTORE_CLIENT)): X_CFLAGS += -fPIC
+$(B)/xenstore/libxenstore.so.4: $(call obj,host,$(XENSTORE_CLIENT)) xenstore/client/libxenstore.map
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,libxenstore.so.4 -Wl,--version-script=xenstore/client/libxenstore.map -o $@ $(filter %.o,$^)
+all: $(B)/xenstore/libxenstore.so.4
+-include $(patsubst %.o,%.d,$(call obj,host,$(XENSTORE_CLIENT)))

@@ -62,37 +62,46 @@ ok "$daemon" --no-domain-ring --verbose --log "$log" --rundir "$run" # returns w
 [ -S "$run/socket" ] || echo "no socket"
 is 600 stat -c %a "$run/socket"
 
-ok xenstore-write /a/b/c hello /a/d world
-is hello xenstore-read /a/b/c
-is "$(printf 'b\nd')" xenstore-list /a
-ok xenstore-exists /a/d
-no xenstore-exists /a/e
-no xenstore-read /a/e
-no xenstore-list /a/e
-ok xenstore-chmod -r /a n5 r3
-is '/a/b = ""   (n5,r3)' sh -c 'xenstore-ls -fp / | grep "^/a/b "'
-ok xenstore-rm /a/b
-is d xenstore-list /a
-no xenstore-rm /a/x/y
-no xenstore-write not//valid x
-i=0
-while [ $i -lt 1200 ]; do # more than one message holds
-    set -- "$@" "/many/a-rather-long-name-$i" $i
-    i=$((i + 1))
-done
-ok xenstore-write "$@"
-set --
-is 1200 sh -c 'xenstore-list /many | wc -l'
-is 1199 xenstore-read /many/a-rather-long-name-1199
-ok xenstore-rm /many
+tools() { # NAME: Debian's xenstore-utils do what they do
+    ok xenstore-write /a/b/c hello /a/d world
+    is hello xenstore-read /a/b/c
+    is "$(printf 'b\nd')" xenstore-list /a
+    ok xenstore-exists /a/d
+    no xenstore-exists /a/e
+    no xenstore-read /a/e
+    no xenstore-list /a/e
+    ok xenstore-chmod -r /a n5 r3
+    is '/a/b = ""   (n5,r3)' sh -c 'xenstore-ls -fp / | grep "^/a/b "'
+    ok xenstore-rm /a/b
+    is d xenstore-list /a
+    no xenstore-rm /a/x/y
+    no xenstore-write not//valid x
+    watch=$1
+    set --
+    i=0
+    while [ $i -lt 1200 ]; do # more than one message holds
+        set -- "$@" "/many/a-rather-long-name-$i" $i
+        i=$((i + 1))
+    done
+    ok xenstore-write "$@"
+    set -- "$watch"
+    is 1200 sh -c 'xenstore-list /many | wc -l'
+    is 1199 xenstore-read /many/a-rather-long-name-1199
+    ok xenstore-rm /many
 
-# a watcher sees its registration and one change
-timeout 10 xenstore-watch -n 2 /w >"$OUT/watch" 2>&1 &
-watcher=$!
-until grep -q "WATCH /w" "$log"; do sleep 0.05; done
-ok xenstore-write /w/x 1
-wait $watcher
-is "$(printf '/w\n/w/x')" cat "$OUT/watch"
+    # a watcher sees its registration and one change
+    timeout 10 xenstore-watch -n 2 "/w$1" >"$OUT/watch" 2>&1 &
+    watcher=$!
+    until grep -q "WATCH /w$1" "$log"; do sleep 0.05; done
+    ok xenstore-write "/w$1/x" 1
+    wait $watcher
+    is "$(printf '/w%s\n/w%s/x' "$1" "$1")" cat "$OUT/watch"
+}
+tools 1
+export LD_LIBRARY_PATH="$BUILD/xenstore" # and so they do with our libxenstore
+ok sh -c 'ldd "$(command -v xenstore-read)" | grep -q "$LD_LIBRARY_PATH/libxenstore.so.4"'
+tools 2
+unset LD_LIBRARY_PATH
 
 python3 - "$run/socket" <<'END' || { failed=$((failed + 1)); echo "FAIL hostile clients"; }
 import os, random, socket, struct, sys, time
