@@ -66,7 +66,8 @@ static void runstates(void)
 static void states(void)
 {
     IS(vcpu_op(VCPUOP_is_up, 0, NULL), 1);
-    IS(vcpu_op(VCPUOP_is_up, 1, NULL), 0);
+    long second = vcpu_op(VCPUOP_is_up, 1, NULL);
+    check(second == 0 || second == -XEN_ENOENT, "a second vCPU is down, or there is none (%ld)", second);
     IS(vcpu_op(VCPUOP_is_up, 4000, NULL), -XEN_ENOENT);
     IS(vcpu_op(1000, 0, NULL), -XEN_ENOSYS);
     REFUSED(vcpu_op(VCPUOP_up, 4000, NULL));
