@@ -27,3 +27,5 @@ $(B)/xenstore/libxenstore.so.4: $(call obj,host,$(XENSTORE_CLIENT)) xenstore/cli
 	$(CC) -shared -Wl,-soname,libxenstore.so.4 -Wl,--version-script=xenstore/client/libxenstore.map -o $@ $(filter %.o,$^)
 all: $(B)/xenstore/libxenstore.so.4
 -include $(patsubst %.o,%.d,$(call obj,host,$(XENSTORE_CLIENT)))
+$(eval $(call unit_test,xenstore_client_test,tests/unit/xenstore_client_test.c $(XENSTORE_CLIENT)))
+$(B)/tests/unit/xenstore_client_test: | $(B)/xenstore/xenstored

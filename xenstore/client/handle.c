@@ -159,7 +159,7 @@ static struct event *read_message(int fd, struct xsd_sockmsg *hdr)
 /* Give a message to whom it is for. With the lock. */
 static void deliver(struct xs_handle *h, const struct xsd_sockmsg *hdr, struct event *e)
 {
-    if (hdr->type == XS_WATCH_EVENT && strlen(e->text) < e->len) {
+    if (hdr->type == XS_WATCH_EVENT && strlen(e->text) + 1 < e->len && !e->text[e->len - 1]) {
         set_aside(h, e);
         return;
     }
