@@ -291,7 +291,7 @@ static bool forbidden_mmio(uint64_t first, uint64_t n)
     if (first < 0xff000 && end > 0xfec00) return true;
     if (mcfg && first < mcfg + (256ull << 8) && end > mcfg) return true;
     for (uint64_t i = first; i < end; i++)
-        if (frame_is_ram(mfn(i))) return true;
+        if (!device_mmio_allowed(mfn(i), 1)) return true;
     return false;
 }
 
