@@ -72,6 +72,8 @@ static int write_lapic_msr(struct vcpu *v, uint32_t msr, uint64_t value)
     int rc = vlapic_msr_write(&v->lapic, msr, value, now_ns(), &timer, &ipi);
     if (!rc && timer) vcpu_lapic_timer_changed(v);
     if (!rc && ipi.kind != IPI_NONE) vcpu_deliver_ipi(v, &ipi);
+    /* INIT clears what was requested; an upcall still pending is asked for again when the APIC is switched on. */
+    if (!rc && msr == MSR_X2APIC + 0xf && v->upcall_vector && v->info && READ_ONCE(v->info->evtchn_upcall_pending)) vcpu_event_upcall(v);
     return rc;
 }
 

@@ -23,8 +23,11 @@ static bool own_param(uint32_t i)
 static int set_callback(struct domain *d, uint64_t value)
 {
     uint64_t type = value >> CALLBACK_TYPE_SHIFT;
-    if (value && (type != HVM_PARAM_CALLBACK_TYPE_VECTOR || (value & 0xff) < 16)) return -EINVAL; /* no interrupt lines here */
-    d->callback_vector = (uint8_t)value;
+    bool vector = type == HVM_PARAM_CALLBACK_TYPE_VECTOR;
+    /* Kernels with vectors of their own for each vCPU announce themselves by naming GSI 1; there are no interrupt lines here. */
+    if (!vector && type != HVM_PARAM_CALLBACK_TYPE_GSI) return -EINVAL;
+    if (vector && (value & 0xff) < 16) return -EINVAL;
+    d->callback_vector = vector ? (uint8_t)value : 0;
     return 0;
 }
 
