@@ -175,6 +175,11 @@ int verb_restart(struct handles *h, int argc, char **argv)
     uint32_t domid;
     if (guest_argument(h, argv[1], "restart", &domid))
         return 1;
+    char path[64], *failed = store_read(h, "/local/domain/%u/control/failed", domid);
+    snprintf(path, sizeof(path), "/local/domain/%u/control/failed", domid);
+    if (failed && failed[0])
+        store_write(h, path, ""); /* it had given up; it gets another chance */
+    free(failed);
     if (bh_simple(h, BH_OP_restart, domid))
         return complain("restart %s: %s", argv[1],
                         errno == ENODATA ? "it has no pristine image (not a driver domain)" : strerror(errno));

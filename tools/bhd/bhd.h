@@ -19,6 +19,7 @@ struct dom {
     bool handled;  /* this death has been dealt with */
     bool seen;     /* mark of the present scan */
     bool quarantined;
+    bool gave_up;  /* a driver domain whose control/failed says that its device is lost */
     struct storm storm;
     struct host_timer later; /* a restart that waits */
     unsigned reason;         /* of the death it waits for */

@@ -43,6 +43,33 @@ static void read_text(uint32_t domid, const char *key, char *out, size_t size)
 
 static void later_fired(void *arg);
 
+/* A driver domain that loses its device says why in control/failed, and closes its devices itself while it lives. */
+static void failed_changed(const char *path, void *arg)
+{
+    struct dom *d = arg;
+    char node[128], *why = store_read(h, "/local/domain/%u/control/failed", d->domid);
+    bool gave_up = why && why[0];
+    if (gave_up && !d->gave_up) {
+        host_log("quarantine %s domid=%u reason=%s; it says so itself", d->name, d->domid, why);
+        snprintf(node, sizeof(node), "/tool/bhd/%s/quarantined", d->name);
+        store_write(h, node, why);
+    }
+    d->gave_up = gave_up;
+    free(why);
+}
+
+static void watch_failed(struct dom *d, bool on)
+{
+    char path[64];
+    if (!d->driver)
+        return;
+    snprintf(path, sizeof(path), "/local/domain/%u/control/failed", d->domid);
+    if (!on)
+        host_xs_unwatch(path, failed_changed, d);
+    else if (host_xs_watch(path, failed_changed, d))
+        host_log("%s domid=%u: cannot watch control/failed", d->name, d->domid);
+}
+
 /* A domain that bh has made; NULL for one that it has not. */
 static struct dom *learn(uint32_t domid)
 {
@@ -64,6 +91,7 @@ static struct dom *learn(uint32_t domid)
     d->later.arg = d;
     d->next = doms;
     doms = d;
+    watch_failed(d, true);
     return d;
 }
 
@@ -161,17 +189,6 @@ static enum dom_action action_of(const struct dom *d, unsigned reason)
     }
 }
 
-/* A driver domain may say that its device is lost: control/failed holds the reason. */
-static char *given_up(const struct dom *d)
-{
-    char *why = d->driver ? store_read(h, "/local/domain/%u/control/failed", d->domid) : NULL;
-    if (why && !why[0]) {
-        free(why);
-        why = NULL;
-    }
-    return why;
-}
-
 static void preserve(const struct dom *d)
 {
     host_log("death %s domid=%u reason=%s: preserved", d->name, d->domid, reason_name(d->reason));
@@ -186,14 +203,10 @@ static void died(struct dom *d, unsigned reason)
     d->noticed_ns = noticed_ns;
     if (d->quarantined)
         return;
-    if (d->driver && act == ACT_RESTART && (reason == SHUTDOWN_crash || reason == SHUTDOWN_watchdog)) {
-        recover(d);
-        return;
-    }
-    char *why = given_up(d);
-    if (why) {
-        quarantine(h, d, why);
-        free(why);
+    if (d->driver && reason != SHUTDOWN_crash && reason != SHUTDOWN_watchdog)
+        failed_changed(NULL, d); /* its last word may still be on the way; a crash must not wait for that */
+    if (d->gave_up) {
+        quarantine(h, d, "it had given its device up and died");
     } else if (d->driver && act == ACT_RESTART) {
         recover(d);
     } else if (act == ACT_PRESERVE) {
@@ -242,6 +255,7 @@ static void sweep(void)
         }
         *p = d->next;
         host_timer_cancel(&d->later);
+        watch_failed(d, false);
         free(d);
     }
     consoles_swept();
