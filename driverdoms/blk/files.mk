@@ -20,3 +20,4 @@ $(B)/fuzz/blkif $(B)/fuzz/part:
 	@mkdir -p $(@D)
 	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -D__XEN_INTERFACE_VERSION__=0x00040d00 -Iinclude -I. \
 	    -Itests/unit -o $@ $^
+$(eval $(call unit_test,diskopts,tests/unit/diskopts_test.c driverdoms/blk/options.c))

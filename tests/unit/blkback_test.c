@@ -648,6 +648,43 @@ static void adopt_broken_next(void)
     CHECK(front_back_state(&g) == 5 && strstr(back(&g, "error"), "indices") && fake_mapped() == 0 && disk.n == 0);
 }
 
+/* The disk does not come back with the backend: the front gets its errors, then an orderly Closing. */
+static void leave_requests(void)
+{
+    start(8);
+    connect_front(f, 1, 0, true);
+    struct page p = new_page(f);
+    struct blkif_request r = rw(BLKIF_OP_READ, 0, &p, 1, 0, 7);
+    for (unsigned i = 0; i < 5; i++)
+        front_ask(f, 0, &r);
+    fake_settle();
+    CHECK(disk.n == 5);
+    memcpy(job, f, sizeof(*f)); /* for the next process */
+}
+
+static void come_back_without(void)
+{
+    f = (struct front *)job;
+    CHECK(blkback_start() == 0);
+    fake_settle();
+    CHECK(front_back_state(f) == 4 && fake_mapped() == 0);
+    blkback_lost("the controller is silent");
+    fake_settle();
+    CHECK(front_collect(f, 0) == 5 && f->q[0].errors == 5 && f->q[0].wrong == 0);
+    CHECK(front_back_state(f) == 5 && strstr(back(f, "error"), "silent") && fake_mapped() == 0);
+    front_state(f, 6);
+    fake_settle();
+    CHECK(front_back_state(f) == 6);
+}
+
+static void test_lost(void)
+{
+    fake_init();
+    CU_ASSERT_EQUAL(in_child(leave_requests), 0);
+    fake_next_incarnation();
+    CU_ASSERT_EQUAL(in_child(come_back_without), 0);
+}
+
 static void test_adopt_broken(void)
 {
     fake_init();
@@ -704,6 +741,7 @@ int main(void)
         {"adoption after a death at every step", test_adoption},
         {"adoption, 4 queues of 2 pages", test_adoption_wide},
         {"adoption of a broken ring", test_adopt_broken},
+        {"adoption without the disk", test_lost},
         CU_TEST_INFO_NULL,
     };
     static const CU_SuiteInfo suites[] = {
@@ -712,7 +750,7 @@ int main(void)
     };
     fake_init();
     store = fake_store_new();
-    job = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    job = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     job_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
         return 2;
