@@ -85,7 +85,7 @@ static struct event_base *start(const struct options *o)
 
     if (getrandom(&key, sizeof(key), GRND_NONBLOCK) == sizeof(key))
         tree_seed(key);
-    if (!base || !store_init(&store, o->rings ? &xen_host : &plain_host)) {
+    if (!base || !loop_open(base, &store) || !store_init(&store, o->rings ? &xen_host : &plain_host)) {
         log_line("no memory");
         return NULL;
     }
@@ -172,6 +172,7 @@ int main(int argc, char **argv)
     while (store.domains)
         domain_release(&store, store.domains->domid);
     xen_host_close();
+    loop_close();
     store_free(&store);
     return 0;
 }

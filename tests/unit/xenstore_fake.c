@@ -53,6 +53,10 @@ static void no_wake(struct conn *c)
 {
 }
 
+static void set_alarm(struct store *s, unsigned us)
+{
+}
+
 static int ring_open(struct store *s, struct domain *d, uint64_t gfn, uint32_t port)
 {
     return fake_ring_error;
@@ -67,7 +71,7 @@ static enum domain_state state_of(uint16_t domid)
     return fake_state[domid % 64];
 }
 
-static const struct host_ops host = { take_log, no_wake, ring_open, ring_close, state_of };
+static const struct host_ops host = { take_log, no_wake, set_alarm, ring_open, ring_close, state_of };
 
 void fake_begin(void)
 {

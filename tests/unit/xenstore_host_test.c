@@ -188,7 +188,7 @@ static void begin(void)
         infos[i].domid = i;
     next_port = queued = 0;
     base = event_base_new();
-    CU_ASSERT_FATAL(base && store_init(&s, &xen_host));
+    CU_ASSERT_FATAL(base && loop_open(base, &s) && store_init(&s, &xen_host));
     xen_host_open(base, &s); /* there is no control kernel's ring here */
     for (uint16_t d = 1; d < 4; d++)
         CU_ASSERT_EQUAL(domain_introduce(&s, d, 0, 7), 0);
@@ -203,6 +203,7 @@ static void end(void)
         CU_ASSERT_EQUAL(mapped[d], 0);
     CU_ASSERT_EQUAL(ports_open, 0);
     xen_host_close();
+    loop_close();
     store_free(&s);
     event_base_free(base);
     close(event_fd);

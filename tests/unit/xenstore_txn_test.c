@@ -3,6 +3,7 @@
 #include "xenstore_fake.h"
 #include <CUnit/Basic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct fake *a, *b, *d5;
@@ -117,7 +118,7 @@ static void test_replay_rights(void)
     CU_STR(end(d5, t), "ENOSPC");
     CU_STR(S(d5, XS_DIRECTORY, 0, "/local/domain/5"), "e");
     CU_STR(S(d5, XS_RM, 0, "e"), "OK");
-    CU_STR(S(a, XS_CONTROL, 0, "quota\0005"), "Domain 5:\nnodes: 1\nwatches: 0\ntransactions: 0\nrefused nodes: 2");
+    CU_STR(S(a, XS_CONTROL, 0, "quota\0005"), "Domain 5:\nnodes: 1\nwatches: 0\ntransactions: 0\nrefused nodes: 3");
     CU_STR(S(a, XS_CONTROL, 0, "quota\0set\0transaction-nodes\0002"), "OK");
     t = start(d5);
     CU_STR(S(d5, XS_READ, t, "a"), "ENOENT");
@@ -220,6 +221,159 @@ static void test_watch_transaction(void)
     fake_end();
 }
 
+static void test_lane(void)
+{
+    struct fake *c;
+    uint32_t ta, tb;
+
+    begin();
+    c = fake_open(0);
+    ta = start(a);
+    tb = start(b);
+    CU_STR(S(a, XS_READ, ta, "/x/1"), "one");
+    CU_STR(S(b, XS_READ, tb, "/x/1"), "one");
+    CU_STR(B(a, XS_WRITE, ta, "/x/1\0a"), "OK");
+    CU_STR(B(b, XS_WRITE, tb, "/x/1\0b"), "OK");
+    CU_STR(end(a, ta), "OK");
+    CU_STR(end(b, tb), "EAGAIN");
+    tb = start(b); /* in the lane now: what it reads is kept for it */
+    CU_STR(S(b, XS_READ, tb, "/x/1"), "a");
+    ta = start(a);
+    CU_STR(B(a, XS_WRITE, ta, "/x/1\0a2"), "OK");
+    CU_STR(end(a, ta), "EAGAIN");
+    ta = start(c);
+    CU_STR(B(c, XS_WRITE, ta, "/x/2\0c"), "OK"); /* of something else */
+    CU_STR(end(c, ta), "OK");
+    fake_send(a, XS_TRANSACTION_START, 0, "", 1); /* lost, too: waits for the lane */
+    fake_run(a);
+    CU_ASSERT_FALSE(fake_next(a).any);
+    CU_STR(B(b, XS_WRITE, tb, "/x/1\0b2"), "OK");
+    CU_STR(end(b, tb), "OK");
+    fake_run(a);
+    CU_ASSERT(fake_next(a).any);
+    /* b would wait again; a stays too long, and b gets its turn */
+    fake_send(b, XS_TRANSACTION_START, 0, "", 1);
+    fake_run(b);
+    CU_ASSERT_FALSE(fake_next(b).any);
+    lane_expired(&fake_store);
+    fake_run(b);
+    CU_ASSERT(fake_next(b).any);
+    /* who waits or is inside may go */
+    fake_send(a, XS_TRANSACTION_START, 0, "", 1);
+    fake_run(a);
+    CU_ASSERT_PTR_EQUAL(fake_store.lane.first, a->conn);
+    fake_close(a);
+    fake_close(b);
+    CU_ASSERT_PTR_NULL(fake_store.lane.first);
+    CU_ASSERT_PTR_NULL(fake_store.lane.owner);
+    fake_end();
+}
+
+#define CROWD 64
+#define COMMITS 10
+
+/* One of a crowd that moves one from one of four numbers to another, a request at a time. */
+struct mover {
+    struct fake *f;
+    int step;
+    uint32_t t;
+    int from, to, value[2];
+    unsigned lost, worst, commits;
+};
+
+static void send_node(struct mover *m, uint32_t type, int node, int value)
+{
+    char text[32];
+    int n = sprintf(text, "/n/%d", node) + 1;
+
+    if (type == XS_WRITE)
+        n += sprintf(text + n, "%d", value);
+    fake_send(m->f, type, m->t, text, (size_t)n);
+}
+
+static void move_done(struct mover *m, const struct got *g)
+{
+    m->step = 0;
+    if (g->hdr.type == XS_ERROR) {
+        CU_ASSERT_STRING_EQUAL(g->data, "EAGAIN");
+        m->lost++;
+    } else {
+        m->lost = 0;
+        m->commits++;
+    }
+    m->worst = m->lost > m->worst ? m->lost : m->worst;
+}
+
+static void move_step(struct mover *m)
+{
+    struct got g;
+
+    fake_run(m->f);
+    g = fake_next(m->f);
+    if (m->step && !g.any)
+        return; /* the answer is not there yet */
+    switch (m->step++) {
+    case 0:
+        m->from = rand() % 4;
+        m->to = (m->from + 1 + rand() % 3) % 4;
+        fake_send(m->f, XS_TRANSACTION_START, 0, "", 1);
+        return;
+    case 1:
+        m->t = (uint32_t)atoi(g.data);
+        send_node(m, XS_READ, m->from, 0);
+        return;
+    case 2:
+        m->value[0] = atoi(g.data);
+        send_node(m, XS_READ, m->to, 0);
+        return;
+    case 3:
+        m->value[1] = atoi(g.data);
+        send_node(m, XS_WRITE, m->from, m->value[0] - 1);
+        return;
+    case 4:
+        send_node(m, XS_WRITE, m->to, m->value[1] + 1);
+        return;
+    case 5:
+        fake_send(m->f, XS_TRANSACTION_END, m->t, "T", 2);
+        return;
+    }
+    move_done(m, &g);
+}
+
+/* Whoever lost once is let through the next time; and nothing is lost on the way. */
+static void test_crowd(void)
+{
+    static struct mover crowd[CROWD];
+    unsigned done = 0, worst = 0;
+    int sum = 0;
+    char text[32];
+
+    begin();
+    srand(6);
+    memset(crowd, 0, sizeof(crowd));
+    CU_STR(B(a, XS_WRITE, 0, "/n/0\0" "1000"), "OK");
+    for (int i = 1; i < 4; i++)
+        CU_STR(ask_text(a, XS_WRITE, 0, text, (size_t)sprintf(text, "/n/%d%c0", i, 0)), "OK");
+    for (int i = 0; i < CROWD; i++)
+        crowd[i].f = fake_open(0);
+    for (long i = 0; i < 1000000 && done < CROWD; i++) {
+        struct mover *m = &crowd[rand() % CROWD];
+
+        if (m->commits < COMMITS || m->step) {
+            move_step(m);
+            done += m->commits == COMMITS && !m->step;
+        }
+    }
+    CU_ASSERT_EQUAL(done, CROWD);
+    for (int i = 0; i < CROWD; i++)
+        worst = crowd[i].worst > worst ? crowd[i].worst : worst;
+    CU_ASSERT_EQUAL(worst, 1);
+    for (int i = 0; i < 4; i++)
+        sum += atoi(ask_text(a, XS_READ, 0, text, (size_t)sprintf(text, "/n/%d", i) + 1));
+    CU_ASSERT_EQUAL(sum, 1000);
+    fake_end();
+}
+
 /* A client that goes takes what it had open with it. */
 static void test_close(void)
 {
@@ -298,6 +452,8 @@ int main(void)
     CU_add_test(s, "isolation", test_isolation);
     CU_add_test(s, "conflicts, real and not", test_conflicts);
     CU_add_test(s, "rights and quotas at the end", test_replay_rights);
+    CU_add_test(s, "losers get through", test_lane);
+    CU_add_test(s, "a crowd", test_crowd);
     CU_add_test(s, "watches", test_watches);
     CU_add_test(s, "who may hear", test_watch_rights);
     CU_add_test(s, "watches and transactions", test_watch_transaction);

@@ -64,6 +64,7 @@ static void drop_first(struct conn *c)
 
 void conn_reset(struct conn *c)
 {
+    lane_leave(c);
     while (c->txns)
         txn_free(c->txns);
     watch_remove_all(c);
@@ -173,7 +174,7 @@ bool conn_takes(const struct conn *c)
 {
     uint32_t limit = c->store->limits[QUOTA_OUTSTANDING];
 
-    return c->spare && c->replies < (limit ? limit : 1);
+    return c->spare && !c->waiting && c->replies < (limit ? limit : 1);
 }
 
 /* Is a whole request in the buffer? Its header goes to *hdr. */
@@ -215,8 +216,9 @@ static enum turn take_requests(struct conn *c)
         }
         if (hdr.len > XENSTORE_PAYLOAD_MAX)
             return TURN_BAD;
+        if (!request_run(c, &hdr, c->in + c->in_start + sizeof(hdr)))
+            return TURN_IDLE;
         c->in_start += sizeof(hdr) + hdr.len;
-        request_run(c, &hdr, c->in + c->in_start - hdr.len);
     }
     return TURN_MORE;
 }

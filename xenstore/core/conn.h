@@ -50,6 +50,9 @@ struct conn {
     const struct transport_ops *ops;
     void *transport;
     struct actor actor;
+    bool waiting;              /* for the lane; no request is taken meanwhile */
+    unsigned lane_tries;       /* so many of its next transactions go by the lane */
+    struct conn *next_waiting;
     struct txn *txns;
     uint32_t last_tx;
     struct watch *watches;
@@ -68,12 +71,12 @@ struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *t
 void conn_reset(struct conn *c);
 void conn_close(struct conn *c);
 enum turn conn_turn(struct conn *c);
-/* Would it take another request? Not while too many replies are unread. */
+/* Would it take another request? Not while too many replies are unread, or while it waits for its turn in the lane. */
 bool conn_takes(const struct conn *c);
 /* Queue a reply to the request `hdr`, of type `type`. */
 void conn_reply(struct conn *c, const struct xsd_sockmsg *hdr, uint32_t type, const void *data, size_t len);
 void conn_error(struct conn *c, const struct xsd_sockmsg *hdr, int err);
 void conn_event(struct conn *c, const char *path, const char *token);
-/* Act on one request (request.c). */
-void request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data);
+/* Act on one request (request.c). False: not now, it is to be run again when the connection no longer waits. */
+bool request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data);
 #endif

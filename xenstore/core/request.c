@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_NOW (-1) /* instead of an errno: run the request again later */
+
 struct request {
     struct store *s;
     struct conn *c;
@@ -312,10 +314,15 @@ static int do_transaction_start(struct request *r)
 {
     struct txn *t;
     char id[16];
-    int err = r->txn ? EBUSY : txn_start(r->c, &t);
+    int err = r->txn ? EBUSY : 0;
 
+    if (!err && !lane_enter(r->c))
+        return NOT_NOW;
+    if (!err)
+        err = txn_start(r->c, &t);
     if (err)
         return err;
+    lane_started(t);
     return reply(r, id, (size_t)snprintf(id, sizeof(id), "%u", t->id) + 1);
 }
 
@@ -329,6 +336,7 @@ static int do_transaction_end(struct request *r)
     if (!r->txn)
         return ENOENT;
     err = *how == 'T' ? txn_commit(r->txn) : 0;
+    lane_ended(r->txn, err == EAGAIN);
     if (!err)
         ack(r);
     if (!err && *how == 'T')
@@ -469,7 +477,7 @@ static void trace(const struct request *r, const struct op *op, int err)
               (int)strnlen(r->data, r->len < 200 ? r->len : 200), r->data, err ? strerror(err) : "ok");
 }
 
-void request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data)
+bool request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data)
 {
     struct request r = { .s = c->store, .c = c, .hdr = hdr, .data = data, .len = hdr->len, .view = &c->store->live };
     const struct op *op = hdr->type < XS_TYPE_COUNT && ops[hdr->type].run ? &ops[hdr->type] : NULL;
@@ -479,15 +487,20 @@ void request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data)
         err = EACCES;
     if (!err && hdr->tx_id) {
         r.txn = txn_find(c, hdr->tx_id);
-        if (r.txn)
+        if (r.txn) {
+            txn_forward(r.txn);
             r.view = &r.txn->view;
-        else
+        } else {
             err = ENOENT;
+        }
     }
     if (!err)
         err = op->run(&r);
+    if (err == NOT_NOW)
+        return false;
     if (err)
         conn_error(c, hdr, err);
     if (c->store->trace && op)
         trace(&r, op, err);
+    return true;
 }

@@ -39,6 +39,7 @@ bool store_init(struct store *s, const struct host_ops *ops)
 
     memset(s, 0, sizeof(*s));
     s->ops = ops;
+    lane_init(s);
     quota_defaults(s->limits);
     s->gen = 1;
     s->live.root = ok ? node_new((struct comp){ "", 0 }, root, NULL, 1) : NULL;

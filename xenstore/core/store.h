@@ -8,6 +8,7 @@
  */
 #ifndef XENSTORE_CORE_STORE_H
 #define XENSTORE_CORE_STORE_H
+#include "xenstore/core/lane.h"
 #include "xenstore/core/quota.h"
 #include "xenstore/core/tree.h"
 
@@ -35,6 +36,8 @@ struct host_ops {
     void (*log)(const char *line);
     /* conn has something to send: give it a turn soon. */
     void (*wake)(struct conn *c);
+    /* Call lane_expired in so many microseconds; an alarm that is already set is set anew. */
+    void (*alarm)(struct store *s, unsigned us);
     /* Map the domain's ring and bind its port, or bind it anew; opens d->conn. Returns 0 or an errno. */
     int (*ring_open)(struct store *s, struct domain *d, uint64_t gfn, uint32_t port);
     /* Give up ring and connection of a domain that goes. */
@@ -58,6 +61,7 @@ struct store {
     struct account *accounts[ACCOUNT_PAGES];
     struct domain *domains;
     struct conn *conns;
+    struct lane lane;
     struct watch **watch_hash;
     size_t watch_buckets, watch_count;
     struct perms *special[SPECIAL_COUNT]; /* of @introduceDomain, @releaseDomain: who is told */

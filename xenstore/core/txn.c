@@ -232,24 +232,80 @@ static bool reads_hold(const struct txn *t)
     return true;
 }
 
-/* Make all changes again, on top of what others did. */
-static int replay(struct txn *t)
+/* Make t's changes again on a view of the live tree. Returns 0 or an errno, then v holds nothing. */
+static int replay(struct txn *t, struct view *v)
 {
     struct store *s = t->conn->store;
-    struct view v = { .root = node_get(s->live.root) };
-    struct node *old = s->live.root;
     int err = 0;
 
+    *v = (struct view){ .root = node_get(s->live.root) };
     for (struct change *ch = t->changes; ch && !err; ch = ch->next)
-        err = change_make(s, &v, &t->conn->actor, ch);
-    if (!err && !view_settle(s, &v))
-        err = ENOMEM;
-    if (!err) {
-        s->live.root = v.root;
-        v.root = old;
+        err = change_make(s, v, &t->conn->actor, ch);
+    if (err) {
+        node_put(v->root);
+        ledger_free(&v->ledger);
     }
-    node_put(v.root);
-    ledger_free(&v.ledger);
+    return err;
+}
+
+void txn_forward(struct txn *t)
+{
+    struct store *s = t->conn->store;
+    struct view v;
+
+    if (t->version == s->version || (t->touches && (s->lane.txn != t || !reads_hold(t))) || replay(t, &v))
+        return;
+    node_put(t->base);
+    node_put(t->view.root);
+    ledger_free(&t->view.ledger);
+    t->base = node_get(s->live.root);
+    t->view = v;
+    t->version = s->version;
+    for (unsigned i = 0; i < t->buckets; i++)
+        for (struct touch *e = t->touched[i]; e; e = e->next) {
+            struct node *n = tree_find(t->base, e->path, NULL, NULL);
+
+            e->gen = n ? n->gen : 0;
+            e->kgen = n ? n->kgen : 0;
+        }
+}
+
+/* Would t's changes spoil what `other` has read? Looked at: the changed nodes and the directories they are in. */
+static bool spoils(const struct txn *t, const struct txn *other)
+{
+    char parent[PATH_BUF];
+
+    for (const struct change *ch = t->changes; ch; ch = ch->next) {
+        size_t len = path_parent_len(ch->path, strlen(ch->path));
+        struct touch *e = find_touch(other, ch->path, hash_path(ch->path));
+
+        if (e && e->read)
+            return true;
+        memcpy(parent, ch->path, len);
+        parent[len] = 0;
+        e = find_touch(other, parent, hash_path(parent));
+        if (e && e->read & READ_KIDS && ch->type != CHANGE_PERMS)
+            return true;
+    }
+    return false;
+}
+
+/* Bring t into a live tree that is not its base any more. */
+static int merge(struct txn *t)
+{
+    struct store *s = t->conn->store;
+    struct view v;
+    int err = replay(t, &v);
+
+    if (!err && view_settle(s, &v)) {
+        node_put(s->live.root);
+        s->live.root = v.root;
+        ledger_free(&v.ledger);
+    } else if (!err) {
+        node_put(v.root);
+        ledger_free(&v.ledger);
+        err = ENOMEM;
+    }
     return err == ENOMEM || err == ENOSPC || !err ? err : EAGAIN;
 }
 
@@ -257,12 +313,15 @@ int txn_commit(struct txn *t)
 {
     struct store *s = t->conn->store;
     struct node *old = s->live.root;
+    struct txn *other = lane_other(s, t);
     int err = 0;
 
     if (!t->changes)
         return 0;
+    if (other && spoils(t, other))
+        return EAGAIN;
     if (t->version != s->version) {
-        err = reads_hold(t) ? replay(t) : EAGAIN;
+        err = reads_hold(t) ? merge(t) : EAGAIN;
     } else if (view_settle(s, &t->view)) {
         s->live.root = node_get(t->view.root);
         node_put(old);
@@ -293,6 +352,7 @@ void txn_free(struct txn *t)
     struct change *ch;
     struct touch *e;
 
+    lane_drop(t->conn->store, t);
     while (*link != t)
         link = &(*link)->next;
     *link = t->next;

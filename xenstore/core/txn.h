@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Transactions. One starts as a second reference to the live root. It works on its own copy-on-write view and keeps two things:
+ * Transactions. One is a second reference to the live root, taken at its first use. It works on its own copy-on-write view and keeps two things:
  * the changes it made, in order, and what it read, with the generations at its start. Its end:
  *   - nothing changed since: the view becomes the live tree;
  *   - else, if what it read is as it was, the changes are made again on the live tree: all of them or none;
@@ -48,11 +48,14 @@ struct txn {
 
 int txn_start(struct conn *c, struct txn **out);
 struct txn *txn_find(struct conn *c, uint32_t id);
+/* Before a request in t: take the live tree as its base if it has used nothing yet, or if it is in the lane and all that it
+ * read still holds. */
+void txn_forward(struct txn *t);
 /* Remember that the client learnt about `path`: READ_* bits. */
 int txn_read(struct txn *t, const char *path, unsigned what);
 /* Make a change in the transaction; takes over what `ch` holds. */
 int txn_change(struct txn *t, struct change *ch);
-/* Bring the changes into the live tree: 0, EAGAIN, ENOSPC, ENOMEM. The transaction is still to be freed. */
+/* Bring the changes into the live tree: 0, EAGAIN (also for the sake of one in the lane), ENOSPC, ENOMEM. The transaction is still to be freed. */
 int txn_commit(struct txn *t);
 /* After a commit: tell the watches. */
 void txn_fire(struct txn *t);

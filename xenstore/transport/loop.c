@@ -3,6 +3,31 @@
 #include "xenstore/transport/loop.h"
 
 static struct conn *first, **last = &first;
+static struct event *alarm_event;
+
+static void alarm_rings(evutil_socket_t fd, short what, void *arg)
+{
+    lane_expired(arg);
+}
+
+bool loop_open(struct event_base *base, struct store *s)
+{
+    alarm_event = event_new(base, -1, 0, alarm_rings, s);
+    return alarm_event != NULL;
+}
+
+void loop_close(void)
+{
+    event_free(alarm_event);
+    alarm_event = NULL;
+}
+
+void loop_alarm(struct store *s, unsigned us)
+{
+    const struct timeval t = { us / 1000000, us % 1000000 };
+
+    event_add(alarm_event, &t);
+}
 
 static void run_turn(struct conn *c)
 {

@@ -7,12 +7,17 @@
 #include "xenstore/core/conn.h"
 #include <event2/event.h>
 
+/* Ready the loop. False: no memory. */
+bool loop_open(struct event_base *base, struct store *s);
+void loop_close(void);
 /* Look for input, waiting for it if asked to and no turn is due, and run one round of turns; false after event_base_loopbreak. */
 bool loop_once(struct event_base *base, bool wait);
 /* Serve until event_base_loopbreak. */
 void loop_run(struct event_base *base);
 /* Queue a turn for c, if none is queued. Also the store's host_ops.wake. */
 void loop_wake(struct conn *c);
+/* The store's host_ops.alarm. */
+void loop_alarm(struct store *s, unsigned us);
 /* Take c out of the queue: before it is closed. */
 void loop_forget(struct conn *c);
 

@@ -193,7 +193,7 @@ static enum domain_state domain_state(uint16_t domid)
     return info.shutdown ? DOMAIN_SHUTDOWN : DOMAIN_RUNS;
 }
 
-const struct host_ops xen_host = { log_line, loop_wake, ring_open, ring_close, domain_state };
+const struct host_ops xen_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state };
 
 static void take_events(evutil_socket_t fd, short what, void *arg)
 {
