@@ -2,17 +2,29 @@
 /* The part of <string.h> and <stdlib.h> that rt.h promises, with the standard meaning. */
 #include "rt/rt.h"
 
+typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+
 void *memcpy(void *d, const void *s, size_t n)
 {
-    void *ret = d;
-    __asm__ volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
-    return ret;
+    char *to = d;
+    const char *from = s;
+    for (; n >= 64; n -= 64, to += 64, from += 64) {
+        const block *b = (const block *)from;
+        block b0 = b[0], b1 = b[1], b2 = b[2], b3 = b[3];
+        ((block *)to)[0] = b0;
+        ((block *)to)[1] = b1;
+        ((block *)to)[2] = b2;
+        ((block *)to)[3] = b3;
+    }
+    while (n--)
+        *to++ = *from++;
+    return d;
 }
 
 void *memmove(void *d, const void *s, size_t n)
 {
     if ((uintptr_t)d - (uintptr_t)s >= n)
-        return memcpy(d, s, n);
+        return memcpy(d, s, n); /* forwards, and each block is read before it is written */
     char *to = (char *)d + n;
     const char *from = (const char *)s + n;
     while (n--)
@@ -22,9 +34,18 @@ void *memmove(void *d, const void *s, size_t n)
 
 void *memset(void *d, int c, size_t n)
 {
-    void *ret = d;
-    __asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
-    return ret;
+    char *to = d;
+    uint64_t word = 0x0101010101010101ull * (uint8_t)c;
+    block b = { word, word };
+    for (; n >= 64; n -= 64, to += 64) {
+        ((block *)to)[0] = b;
+        ((block *)to)[1] = b;
+        ((block *)to)[2] = b;
+        ((block *)to)[3] = b;
+    }
+    while (n--)
+        *to++ = (char)c;
+    return d;
 }
 
 int memcmp(const void *a, const void *b, size_t n)

@@ -66,6 +66,27 @@ static void test_strtoul(void)
         }
 }
 
+/* Long blocks, every overlap and odd length. */
+static void test_blocks(void)
+{
+    static char a[400], b[400];
+    for (int shift = -70; shift <= 70; shift++)
+        for (size_t n = 0; n < 260; n += 13) {
+            for (int i = 0; i < 400; i++)
+                a[i] = b[i] = (char)(i * 7);
+            CU_ASSERT(rt_memmove(a + 70 + shift, a + 70, n) == a + 70 + shift);
+            memmove(b + 70 + shift, b + 70, n);
+            CU_ASSERT_EQUAL(memcmp(a, b, 400), 0);
+            rt_memset(a + 3, (int)n - 128, n);
+            for (size_t i = 0; i < n; i++)
+                b[3 + i] = (char)(n - 128);
+            CU_ASSERT_EQUAL(memcmp(a, b, 400), 0);
+            rt_memcpy(a + 1, a + 300 - n % 100, n % 100);
+            memmove(b + 1, b + 300 - n % 100, n % 100);
+            CU_ASSERT_EQUAL(memcmp(a, b, 400), 0);
+        }
+}
+
 static void test_string(void)
 {
     char a[64], b[64];
@@ -94,6 +115,7 @@ int main(void)
     CU_add_test(s, "snprintf is the C library's", test_printf);
     CU_add_test(s, "strtoul is the C library's", test_strtoul);
     CU_add_test(s, "memory and strings", test_string);
+    CU_add_test(s, "long blocks", test_blocks);
     CU_basic_run_tests();
     return CU_get_number_of_failures() != 0;
 }
