@@ -72,7 +72,7 @@ static bool parse_word(struct options *o, const char *p, const char *end)
 bool options_parse(struct options *o, const char *line, char bad[32])
 {
     memset(o, 0, sizeof(*o));
-    o->watchdog = 1;
+    o->watchdog = 2;
     for (const char *p = line; *p;) {
         const char *end = p;
         while (*end && *end != ' ')

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The disk domain's command line: words separated by blanks.
- *   watchdog=SECONDS   the main loop must come round this often (1; 0 = no watchdog)
+ *   watchdog=SECONDS   the main loop must come round this often (2; 0 = no watchdog)
  *   bench=1            measure the bare driver on the first disk instead of serving it, print the figures and power off.
  *                      IT WRITES TO THE DISK. bench=read leaves the writes out.
  *   fault=KIND@N       for tests: do something wrong when request N (1...) reaches a disk, in the first incarnation only;

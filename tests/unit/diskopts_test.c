@@ -11,7 +11,7 @@ static char bad[32];
 static void test_good(void)
 {
     CU_ASSERT_TRUE(options_parse(&o, "", bad));
-    CU_ASSERT(o.watchdog == 1 && o.bench == BENCH_NONE && o.fault == FAULT_NONE);
+    CU_ASSERT(o.watchdog == 2 && o.bench == BENCH_NONE && o.fault == FAULT_NONE);
     CU_ASSERT_TRUE(options_parse(&o, "  watchdog=30   bench=read ", bad));
     CU_ASSERT(o.watchdog == 30 && o.bench == BENCH_READ);
     CU_ASSERT_TRUE(options_parse(&o, "watchdog=0 bench=1 fault=hang@17", bad));
