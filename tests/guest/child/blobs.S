@@ -5,7 +5,7 @@
  */
         .text
         .global child_poweroff, child_crash, child_ud, child_garbage, child_flood, child_spin, child_count
-        .global child_watchdog, child_wild, child_refused, child_end
+        .global child_peer, child_watchdog, child_wild, child_refused, child_end
         .set SCHED_OP, 29
 child_poweroff:
         pushq $0                        /* sched_shutdown.reason */
@@ -69,5 +69,27 @@ child_refused:                          /* what needs a role: results go to the 
         inl %dx, %eax
         movq %rax, 0x6020
         jmp child_poweroff
+child_peer:                             /* bind the port and map the grant named in the shared page; count; tell */
+        movl $32, %eax                  /* event_channel_op, bind_interdomain */
+        xorl %edi, %edi
+        movl $0x6100, %esi
+        vmmcall
+        movq %rax, 0x6008
+        movl $20, %eax                  /* grant_table_op, map_grant_ref */
+        xorl %edi, %edi
+        movl $0x6120, %esi
+        movl $1, %edx
+        vmmcall
+        movq %rax, 0x6010
+        movswq 0x6132, %rax             /* status */
+        movq %rax, 0x6018
+        lock incl 0x8000000
+        movl 0x6108, %eax               /* our port */
+        movl %eax, 0x6140
+        movl $32, %eax                  /* event_channel_op, send */
+        movl $4, %edi
+        movl $0x6140, %esi
+        vmmcall
+        jmp child_spin
 child_end:
         .section .note.GNU-stack, "", @progbits
