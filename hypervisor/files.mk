@@ -18,3 +18,4 @@ all: $(B)/bulkhead
 # Host tests of the real sources; tests/unit/hv brings the fake RAM, locks and log.
 HV_TEST_CFLAGS := -include stdint.h -Itests/unit/hv -Itests/unit -Ihypervisor -D__XEN_TOOLS__
 $(eval $(call unit_test,hv_mem,tests/unit/hv_mem_test.c tests/unit/hv/fake_hv.c hypervisor/mem/frames.c hypervisor/mem/heap.c hypervisor/mem/pagetable.c hypervisor/mem/p2m.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,vlapic,tests/unit/vlapic_test.c hypervisor/irq/vlapic.c,$(HV_TEST_CFLAGS)))

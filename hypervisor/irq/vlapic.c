@@ -65,7 +65,7 @@ static uint32_t processor_priority(const struct vlapic *l)
 
 bool vlapic_set_irr(struct vlapic *l, uint8_t vector)
 {
-    return vector >= 16 && !bit_set(l->irr, vector);
+    return vector >= 16 && READ_ONCE(l->svr) & SVR_ENABLE && !bit_set(l->irr, vector);
 }
 
 int vlapic_highest(const struct vlapic *l)

@@ -37,7 +37,8 @@ void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp);
 int vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t now, uint64_t *value);
 int vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value, uint64_t now, bool *timer_changed, struct vlapic_ipi *ipi);
 bool vlapic_match(const struct vlapic *l, const struct vlapic_ipi *ipi); /* is this APIC addressed by dest/logical */
-bool vlapic_set_irr(struct vlapic *l, uint8_t vector); /* false if it was pending already; vectors < 16 are ignored */
+bool vlapic_set_irr(struct vlapic *l, uint8_t vector); /* false if it was pending already. Vectors < 16 are ignored,
+                                                        * and all while the guest has the APIC disabled in SVR (11.4.7.2) */
 int vlapic_highest(const struct vlapic *l);            /* deliverable vector above the processor priority, or -1 */
 void vlapic_ack(struct vlapic *l, uint8_t vector);     /* it is being injected: irr -> isr */
 void vlapic_timer_expired(struct vlapic *l, uint64_t now); /* sets irr, and the next deadline when periodic */

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* irq/vlapic.c: priorities, end of interrupt, IPIs, timers, reserved bits. Numbers are MSRs of Intel SDM vol. 3, table 11-6. */
+#include "irq/vlapic.h"
+#include <CUnit/Basic.h>
+#include <stdio.h>
+
+enum { ID = 0x802, VERSION = 0x803, TPR = 0x808, PPR = 0x80a, EOI = 0x80b, LDR = 0x80d, SVR = 0x80f, ISR0 = 0x810, TMR0 = 0x818,
+       IRR0 = 0x820, ESR = 0x828, CMCI = 0x82f, ICR = 0x830, LVT_TIMER = 0x832, LINT0 = 0x835, LVT_ERROR = 0x837, INITIAL = 0x838,
+       CURRENT = 0x839, DIVIDE = 0x83e, SELF = 0x83f, BASE = 0x1b, DEADLINE = 0x6e0 };
+
+static struct vlapic l;
+static struct vlapic_ipi ipi;
+static bool changed;
+static uint64_t now;
+
+static int put(uint32_t msr, uint64_t v)
+{
+    return vlapic_msr_write(&l, msr, v, now, &changed, &ipi);
+}
+
+static uint64_t get(uint32_t msr)
+{
+    uint64_t v = 0xdead;
+
+    CU_ASSERT_EQUAL(vlapic_msr_read(&l, msr, now, &v), 0);
+    return v;
+}
+
+static void start(uint32_t id)
+{
+    now = 1000000;
+    vlapic_reset(&l, id, id == 0);
+    CU_ASSERT_EQUAL(put(SVR, 0x1ff), 0);
+}
+
+static void reset_state(void)
+{
+    vlapic_reset(&l, 6, false);
+    CU_ASSERT_EQUAL(get(BASE), 0xfee00c00);
+    CU_ASSERT_EQUAL(get(ID), 6);
+    CU_ASSERT_EQUAL(get(SVR), 0xff);
+    CU_ASSERT_EQUAL(get(LVT_TIMER), 0x10000);
+    CU_ASSERT_EQUAL(get(LINT0), 0x10000);
+    CU_ASSERT_EQUAL(get(VERSION) >> 16 & 0xff, 6);
+    vlapic_reset(&l, 0, true);
+    CU_ASSERT_EQUAL(get(BASE), 0xfee00d00);
+}
+
+static void disabled_takes_nothing(void)
+{
+    vlapic_reset(&l, 0, true);
+    CU_ASSERT_FALSE(vlapic_set_irr(&l, 0x40));
+    CU_ASSERT_EQUAL(put(SVR, 0x1ff), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0x40));
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x50), 0);
+    CU_ASSERT_EQUAL(put(SVR, 0xff), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_EQUAL(get(LVT_TIMER), 0x10050);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x51), 0); /* the mask cannot be taken off now */
+    CU_ASSERT_EQUAL(get(LVT_TIMER), 0x10051);
+    CU_ASSERT_EQUAL(put(SVR, 0x1ff), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0x40);
+}
+
+static void priorities(void)
+{
+    start(0);
+    CU_ASSERT_FALSE(vlapic_set_irr(&l, 15));
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0x31));
+    CU_ASSERT_FALSE(vlapic_set_irr(&l, 0x31));
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0xef));
+    CU_ASSERT_EQUAL(get(IRR0 + 1), 1u << 17);
+    CU_ASSERT_EQUAL(get(IRR0 + 7), 1u << 15);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xef);
+    vlapic_ack(&l, 0xef);
+    CU_ASSERT_EQUAL(get(ISR0 + 7), 1u << 15);
+    CU_ASSERT_EQUAL(get(PPR), 0xe0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0xe0)); /* same class: must wait */
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0xf0));
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xf0);
+    vlapic_ack(&l, 0xf0);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0); /* the innermost first */
+    CU_ASSERT_EQUAL(get(ISR0 + 7), 1u << 15);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xe0);
+    vlapic_ack(&l, 0xe0);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0x31);
+    CU_ASSERT_EQUAL(put(TPR, 0x2f), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0x31);
+    CU_ASSERT_EQUAL(put(TPR, 0x30), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_EQUAL(get(PPR), 0x30);
+    CU_ASSERT_EQUAL(put(TPR, 0), 0);
+    vlapic_ack(&l, 0x31);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0); /* nothing in service: harmless */
+    CU_ASSERT_EQUAL(get(PPR), 0);
+}
+
+static void refusals(void)
+{
+    static const struct { uint32_t msr; uint64_t v; } bad[] = {
+        {ID, 0}, {VERSION, 0}, {PPR, 0}, {LDR, 0}, {ISR0, 0}, {TMR0, 0}, {IRR0 + 7, 0}, {CURRENT, 0}, {0x80e, 0}, {0x831, 0},
+        {0x800, 0}, {0x801, 0}, {0x804, 0}, {0x83a, 0}, {0x840, 0}, {EOI, 1}, {TPR, 0x100}, {SVR, 0x1400}, {ESR, 1}, {DIVIDE, 4},
+        {SELF, 0x100}, {TPR, 1ull << 32}, {INITIAL, 1ull << 32}, {LVT_TIMER, 0x60000}, {LVT_TIMER, 0x100}, {LVT_ERROR, 0x20000},
+        {LINT0, 0x20000}, {CMCI, 0x2000}, {ICR, 0x1040}, {ICR, 0x100040}, {BASE, 0}, {BASE, 0xfee00900}, {BASE, 0xfee00800},
+        {BASE, 0xfed00d00}, {BASE, 0xfee00c00},
+    };
+    uint64_t v;
+
+    start(0);
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+        if (put(bad[i].msr, bad[i].v) != -EINVAL) {
+            fprintf(stderr, "write of %lx to MSR %x was not refused\n", (unsigned long)bad[i].v, bad[i].msr);
+            CU_FAIL("accepted");
+        }
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    CU_ASSERT_EQUAL(put(BASE, 0xfee00d00), 0);
+    CU_ASSERT_EQUAL(vlapic_msr_read(&l, EOI, now, &v), -EINVAL);
+    CU_ASSERT_EQUAL(vlapic_msr_read(&l, SELF, now, &v), -EINVAL);
+    CU_ASSERT_EQUAL(vlapic_msr_read(&l, 0x831, now, &v), -EINVAL);
+    CU_ASSERT_EQUAL(vlapic_msr_read(&l, 0x7ff, now, &v), -EINVAL);
+    CU_ASSERT_EQUAL(vlapic_msr_read(&l, 0x840, now, &v), -EINVAL);
+}
+
+static void ipis(void)
+{
+    start(0);
+    CU_ASSERT_EQUAL(put(ICR, 4ull << 32 | 0x41), 0);
+    CU_ASSERT(ipi.kind == IPI_FIXED && ipi.vector == 0x41 && ipi.dest == 4 && !ipi.logical && !ipi.self && !ipi.all && !ipi.others);
+    CU_ASSERT_EQUAL(get(ICR), 4ull << 32 | 0x41);
+    CU_ASSERT_EQUAL(put(ICR, 0x00020001ull << 32 | 0x841), 0);
+    CU_ASSERT(ipi.kind == IPI_FIXED && ipi.logical);
+    CU_ASSERT_EQUAL(put(ICR, 0x40041), 0);
+    CU_ASSERT(ipi.self && !ipi.all && !ipi.others);
+    CU_ASSERT_EQUAL(put(ICR, 0x80041), 0);
+    CU_ASSERT(ipi.all && !ipi.self && !ipi.others);
+    CU_ASSERT_EQUAL(put(ICR, 0xc0041), 0);
+    CU_ASSERT(ipi.others && !ipi.self && !ipi.all);
+    CU_ASSERT_EQUAL(put(ICR, 2ull << 32 | 0x4500), 0);
+    CU_ASSERT(ipi.kind == IPI_INIT && ipi.dest == 2);
+    CU_ASSERT_EQUAL(put(ICR, 2ull << 32 | 0x8500), 0); /* de-assert does nothing */
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    CU_ASSERT_EQUAL(put(ICR, 2ull << 32 | 0x69a), 0);
+    CU_ASSERT(ipi.kind == IPI_SIPI && ipi.vector == 0x9a);
+    CU_ASSERT_EQUAL(put(ICR, 2ull << 32 | 0x400), 0);
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NMI);
+    CU_ASSERT_EQUAL(put(ICR, 0x80500), 0); /* INIT to all including oneself is no valid combination */
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    CU_ASSERT_EQUAL(put(ICR, 0x340), 0); /* reserved delivery mode */
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    CU_ASSERT_EQUAL(put(SELF, 0x77), 0);
+    CU_ASSERT(ipi.kind == IPI_FIXED && ipi.self && ipi.vector == 0x77);
+}
+
+static void illegal_vectors(void)
+{
+    start(0);
+    CU_ASSERT_EQUAL(put(LVT_ERROR, 0xfe), 0);
+    CU_ASSERT_EQUAL(put(ICR, 0x4000f), 0);
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xfe);
+    CU_ASSERT_EQUAL(get(ESR), 0); /* only after a write */
+    CU_ASSERT_EQUAL(put(ESR, 0), 0);
+    CU_ASSERT_EQUAL(get(ESR), 0x20);
+    CU_ASSERT_EQUAL(put(ESR, 0), 0);
+    CU_ASSERT_EQUAL(get(ESR), 0);
+    CU_ASSERT_EQUAL(put(SELF, 3), 0);
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+}
+
+static bool matches(uint32_t id, uint32_t dest, bool logical)
+{
+    vlapic_reset(&l, id, false);
+    return vlapic_match(&l, &(struct vlapic_ipi){.kind = IPI_FIXED, .dest = dest, .logical = logical});
+}
+
+static void destinations(void)
+{
+    CU_ASSERT_TRUE(matches(4, 4, false));
+    CU_ASSERT_FALSE(matches(4, 5, false));
+    CU_ASSERT_TRUE(matches(4, 0xffffffff, false));
+    CU_ASSERT_FALSE(matches(4, 0xff, false)); /* no broadcast in x2APIC mode */
+    CU_ASSERT_TRUE(matches(4, 0xffffffff, true));
+    CU_ASSERT_TRUE(matches(4, 0x10, true));
+    CU_ASSERT_FALSE(matches(4, 0x8, true));
+    CU_ASSERT_FALSE(matches(4, 0x10010, true)); /* cluster 1 */
+    CU_ASSERT_TRUE(matches(0x25, 0x20020, true));
+    CU_ASSERT_TRUE(matches(0x25, 0x2ffff, true));
+    CU_ASSERT_FALSE(matches(0x25, 0x20000, true));
+    vlapic_reset(&l, 0x25, false);
+    CU_ASSERT_EQUAL(get(LDR), 0x20020);
+}
+
+static void one_shot(void)
+{
+    start(0);
+    CU_ASSERT_EQUAL(put(DIVIDE, 0xb), 0); /* by 1: 10 ns a tick */
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0xec), 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 1000), 0);
+    CU_ASSERT_TRUE(changed);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, now + 10000);
+    CU_ASSERT_EQUAL(get(CURRENT), 1000);
+    now += 4000;
+    CU_ASSERT_EQUAL(get(CURRENT), 600);
+    vlapic_timer_expired(&l, now); /* too early */
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    now += 6000;
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xec);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, 0);
+    CU_ASSERT_EQUAL(get(CURRENT), 0);
+    vlapic_ack(&l, 0xec);
+    vlapic_timer_expired(&l, now + 1000000); /* not armed */
+    CU_ASSERT_EQUAL(get(IRR0 + 7), 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 1000), 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 0), 0);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, 0);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x100ec), 0); /* masked: counts, tells nobody */
+    CU_ASSERT_EQUAL(put(INITIAL, 1), 0);
+    now += 10;
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(get(IRR0 + 7), 0);
+}
+
+static void divisors(void)
+{
+    static const struct { uint32_t code; unsigned by; } row[] = {{0, 2}, {1, 4}, {2, 8}, {3, 16}, {8, 32}, {9, 64}, {0xa, 128}, {0xb, 1}};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+        start(0);
+        CU_ASSERT_EQUAL(put(DIVIDE, row[i].code), 0);
+        CU_ASSERT_EQUAL(put(INITIAL, 100), 0);
+        CU_ASSERT_EQUAL(l.timer_deadline_ns - now, 1000 * row[i].by);
+    }
+    start(0);
+    CU_ASSERT_EQUAL(put(DIVIDE, 0xb), 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 100), 0);
+    now += 400;
+    CU_ASSERT_EQUAL(put(DIVIDE, 0), 0); /* 60 left, now at half the speed */
+    CU_ASSERT_EQUAL(get(CURRENT), 60);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, now + 60 * 20);
+}
+
+static void periodic(void)
+{
+    uint64_t first;
+
+    start(0);
+    CU_ASSERT_EQUAL(put(DIVIDE, 0xb), 0);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x200ec), 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 100000), 0); /* 1 ms */
+    first = l.timer_deadline_ns;
+    CU_ASSERT_EQUAL(first, now + 1000000);
+    now = first + 5;
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xec);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, first + 1000000); /* no drift */
+    now = first + 5500000; /* late by several periods: they are one interrupt */
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, first + 6000000);
+    CU_ASSERT_EQUAL(get(CURRENT), 50000);
+    CU_ASSERT_EQUAL(put(INITIAL, 1), 0); /* 10 ns: may not flood the CPU */
+    now = l.timer_deadline_ns;
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT(l.timer_deadline_ns >= now + VLAPIC_MIN_PERIOD_NS);
+}
+
+static void tsc_deadline(void)
+{
+    start(0);
+    CU_ASSERT_EQUAL(put(DEADLINE, 12345), 0); /* another mode: ignored */
+    CU_ASSERT_FALSE(changed);
+    CU_ASSERT_EQUAL(get(DEADLINE), 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 100), 0);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x400ec), 0); /* disarms the count */
+    CU_ASSERT_TRUE(changed);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, 0);
+    CU_ASSERT_EQUAL(put(INITIAL, 100), 0);
+    CU_ASSERT_EQUAL(get(INITIAL), 0);
+    CU_ASSERT_EQUAL(put(DEADLINE, 0x123456789abc), 0);
+    CU_ASSERT_TRUE(changed);
+    CU_ASSERT_EQUAL(get(DEADLINE), 0x123456789abc);
+    CU_ASSERT_EQUAL(get(CURRENT), 0);
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xec);
+    CU_ASSERT_EQUAL(get(DEADLINE), 0);
+    vlapic_ack(&l, 0xec);
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(get(IRR0 + 7), 0);
+    CU_ASSERT_EQUAL(put(DEADLINE, 99), 0);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0xec), 0);
+    CU_ASSERT_EQUAL(l.tsc_deadline, 0);
+}
+
+/* Whatever is written, the state stays one that can be read, and no vector below 16 is ever delivered. */
+static void random_writes(void)
+{
+    uint64_t r = 88172645463325252ull, v;
+
+    start(0);
+    for (unsigned i = 0; i < 300000; i++) {
+        r ^= r << 13, r ^= r >> 7, r ^= r << 17;
+        uint32_t msr = i % 50 == 0 ? DEADLINE : 0x800 + (uint32_t)(r >> 40) % 0x44;
+
+        put(msr, r >> (r & 63));
+        now += r & 0xffff;
+        vlapic_timer_expired(&l, now);
+        int h = vlapic_highest(&l);
+        CU_ASSERT_FATAL(h == -1 || (h >= 16 && h < 256));
+        if (h >= 0 && r & 1)
+            vlapic_ack(&l, (uint8_t)h);
+        vlapic_msr_read(&l, 0x800 + (uint32_t)(r >> 20) % 0x44, now, &v);
+        CU_ASSERT_FATAL(l.base == 0xfee00d00);
+    }
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"state after reset", reset_state}, {"disabled in SVR", disabled_takes_nothing}, {"priorities and EOI", priorities},
+        {"reserved bits, read-only and absent registers", refusals}, {"ICR and self-IPI", ipis}, {"illegal vectors", illegal_vectors},
+        {"destinations", destinations}, {"one-shot timer", one_shot}, {"divisors", divisors}, {"periodic timer", periodic},
+        {"TSC deadline", tsc_deadline}, {"random writes", random_writes}, CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {{"virtual local APIC", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+
+    if (CU_initialize_registry() || CU_register_suites(suites))
+        return 2;
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    return CU_get_number_of_failures() || CU_get_number_of_tests_run() != ARRAY_SIZE(tests) - 1;
+}
