@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Tiny PVH guests, one folder each: what a hypercall family does and what it refuses. tests/guest/run boots them.
+# Tiny PVH guests, one folder each: what a hypercall family does and what it refuses. tests/run boots them.
 # $(call guest_test,NAME[,CFLAGS[,SOURCES]]): build/guests/NAME.elf from tests/guest/NAME/*.c, *.S and SOURCES
 define guest_test
 $(B)/guests/$(1).elf: $(call obj,rt,$(RT_SRC) tests/guest/lib.c $(wildcard tests/guest/$(1)/*.[cS]) $(3)) stubdoms/rt/rt.lds
@@ -13,8 +13,6 @@ endef
 CHILD_SRC := tests/guest/child/child.c tests/guest/child/blobs.S
 $(foreach t,version event sched grant memory hvm vcpu time smp console policy,$(eval $(call guest_test,$(t))))
 $(foreach t,domctl ext restart,$(eval $(call guest_test,$(t),-D__XEN_TOOLS__,$(CHILD_SRC))))
-.PHONY: guests guest-tests
+.PHONY: guests
 guests: $(GUESTS)
 all: $(GUESTS)
-guest-tests: $(B)/bulkhead $(GUESTS)
-	tests/guest/run $(patsubst $(B)/guests/%.elf,%,$(GUESTS))

@@ -203,7 +203,7 @@ int child_wait(struct child *c, unsigned ms)
 bool child_destroy(struct child *c)
 {
     struct xen_domctl_getdomaininfo info;
-    uint64_t end = rt_now() + 5000000000ull;
+    uint64_t end = rt_now() + 20000000000ull;
     volatile bool never = false;
     long ret;
     unmap_child(c->domid);

@@ -46,7 +46,7 @@ static void interdomain(void)
     check(s.status == EVTCHNSTAT_interdomain && s.u.interdomain.port == (uint32_t)far, "status: bound to %d", far);
     fired = false;
     IS(send((uint32_t)near), 0);
-    check(wait_for(&fired, 1000), "the event arrives at the other end");
+    check(wait_for(&fired, 10000), "the event arrives at the other end");
     struct evtchn_bind_interdomain again = { .remote_dom = rt_domid, .remote_port = (uint32_t)far };
     REFUSED(evtchn_op(EVTCHNOP_bind_interdomain, &again));
     IS(close_port((uint32_t)near), 0);
@@ -66,7 +66,7 @@ static void masking(void)
     count = 0;
     fired = false;
     IS(send(b.port), 0);
-    check(wait_for(&fired, 1000) && count == 1, "an IPI event arrives once");
+    check(wait_for(&fired, 10000) && count == 1, "an IPI event arrives once");
     port_mask(b.port, true);
     fired = false;
     IS(send(b.port), 0);
@@ -74,7 +74,7 @@ static void masking(void)
     IS(send(b.port), 0);
     struct evtchn_unmask u = { .port = b.port };
     IS(evtchn_op(EVTCHNOP_unmask, &u), 0);
-    check(wait_for(&fired, 1000) && count == 2, "unmasked: delivered, once");
+    check(wait_for(&fired, 10000) && count == 2, "unmasked: delivered, once");
     struct evtchn_bind_vcpu v = { .port = b.port, .vcpu = 0 };
     REFUSED(evtchn_op(EVTCHNOP_bind_vcpu, &v)); /* an IPI stays where it was bound */
     IS(close_port(b.port), 0);

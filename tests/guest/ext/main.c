@@ -28,8 +28,8 @@ static void info_and_refusals(void)
     check(b.u.info.roles == (BH_ROLE_CONTROL | BH_ROLE_PCI | BH_ROLE_XENSTORE | BH_ROLE_CONSOLE), "roles of the control domain: %x",
           b.u.info.roles);
     check(b.u.info.incarnation == 1 && b.u.info.died_ns == 0 && b.u.info.last_reason == 0xff, "never died");
-    int64_t apart = (int64_t)(b.u.info.now_ns - rt_now());
-    check(apart > -100 * (int64_t)MS && apart < 100 * (int64_t)MS, "its clock is our clock (%ld us apart)", apart / 1000);
+    int64_t apart = (int64_t)(rt_now() - b.u.info.now_ns);
+    check(apart >= 0 && apart < 5000 * (int64_t)MS, "its clock is our clock (%ld us apart)", apart / 1000);
     b = (struct bh_op){ .version = 999, .domid = DOMID_SELF };
     REFUSED(rt_hypercall2(BH_HYPERCALL, BH_OP_info, &b));
     b = (struct bh_op){ .pad = 1 };
@@ -92,7 +92,7 @@ static void restart(struct child *c)
     check(child_info(c, &info) && !(info.flags & (XEN_DOMINF_shutdown | XEN_DOMINF_paused)), "it is neither shut down nor paused");
 
     IS(bh_simple(BH_OP_crash, c->domid), 0);
-    IS(child_wait(c, 1000), SHUTDOWN_crash);
+    IS(child_wait(c, 10000), SHUTDOWN_crash);
     IS(bh_simple(BH_OP_restart, c->domid), 0);
     expect(c, 3, SHUTDOWN_crash);
     IS(child_map(c), 0);
@@ -126,10 +126,10 @@ static void hang(void)
         return;
     IS(bh_simple(BH_OP_snapshot, c.domid), 0);
     child_start(&c);
-    IS(child_wait(&c, 5000), SHUTDOWN_watchdog);
+    IS(child_wait(&c, 20000), SHUTDOWN_watchdog);
     IS(bh_simple(BH_OP_restart, c.domid), 0);
     expect(&c, 2, SHUTDOWN_watchdog);
-    IS(child_wait(&c, 5000), SHUTDOWN_watchdog);
+    IS(child_wait(&c, 20000), SHUTDOWN_watchdog);
     check(child_destroy(&c), "gone");
 }
 

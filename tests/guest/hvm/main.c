@@ -70,7 +70,7 @@ static void upcall_by_apic(void)
     for (unsigned i = 0; i < 3; i++) {
         fired = false;
         rt_event_send(b.port);
-        check(wait_for(&fired, 1000), "upcall %u through the local APIC", i + 1);
+        check(wait_for(&fired, 10000), "upcall %u through the local APIC", i + 1);
     }
     uint64_t isr;
     check(try_rdmsr(0x812, &isr) == -1 && isr == 0, "nothing in service after the end of interrupt");

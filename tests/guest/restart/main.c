@@ -53,7 +53,7 @@ static bool in_use(void)
 
 static void serves(struct child *c, unsigned incarnation)
 {
-    check(wait_for(&heard, 2000), "incarnation %u: its event arrives", incarnation);
+    check(wait_for(&heard, 10000), "incarnation %u: its event arrives", incarnation);
     if (!heard) {
         child_map(c);
         check(false, "  bind %ld, map %ld, status %ld", (long)c->shared[1], (long)c->shared[2], (long)c->shared[3]);

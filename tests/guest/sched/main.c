@@ -29,11 +29,11 @@ static void polling(void)
     uint64_t start = rt_now();
     IS(poll(&port, 1, start + 20 * MS), 0);
     uint64_t took = rt_now() - start;
-    check(took >= 20 * MS && took < 500 * MS, "poll waits for its timeout: 20 ms asked, %lu us taken", took / 1000);
+    check(took >= 20 * MS && took < 5000 * MS, "poll waits for its timeout: 20 ms asked, %lu us taken", took / 1000);
     rt_event_send(port); /* masked, but pending */
     start = rt_now();
-    IS(poll(&port, 1, start + 2000 * MS), 0);
-    check(rt_now() - start < 1000 * MS, "poll returns at once for a pending port");
+    IS(poll(&port, 1, start + 20000 * MS), 0);
+    check(rt_now() - start < 10000 * MS, "poll returns at once for a pending port");
     IS(poll(&port, 1, 1), 0); /* a time gone by */
     uint32_t bad = 0x7fffffff;
     REFUSED(poll(&bad, 1, rt_now() + MS));
@@ -53,9 +53,9 @@ static void sleeping(void)
     struct rt_timer t = { .fn = on_timer };
     uint64_t start = rt_now();
     rt_timer_set(&t, start + 30 * MS);
-    check(wait_for(&fired, 1000), "a timer ends a halt");
+    check(wait_for(&fired, 10000), "a timer ends a halt");
     uint64_t took = rt_now() - start;
-    check(took >= 30 * MS && took < 500 * MS, "after its time: 30 ms asked, %lu us taken", took / 1000);
+    check(took >= 30 * MS && took < 5000 * MS, "after its time: 30 ms asked, %lu us taken", took / 1000);
     for (unsigned i = 0; i < 1000; i++)
         if (sched_op(SCHEDOP_yield, NULL) != 0)
             check(false, "yield %u failed", i);
@@ -66,7 +66,7 @@ static void sleeping(void)
     IS(sched_op(SCHEDOP_block, NULL), 0);
     __asm__ volatile("cli");
     took = rt_now() - start;
-    check(took >= 20 * MS && took < 500 * MS, "block ends with the timer's event: 20 ms asked, %lu us taken", took / 1000);
+    check(took >= 20 * MS && took < 5000 * MS, "block ends with the timer's event: 20 ms asked, %lu us taken", took / 1000);
     rt_events_run();
 }
 

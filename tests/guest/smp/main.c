@@ -79,7 +79,7 @@ static void start(uint32_t want)
     ipi(AP_ID, ICR_SIPI | 8);
     rt_spin_ns(MS);
     ipi(AP_ID, ICR_SIPI | 8); /* the second is ignored by a vCPU that runs */
-    check(reaches(&starts, want, 3000), "vCPU 1 starts (%u)", starts);
+    check(reaches(&starts, want, 10000), "vCPU 1 starts (%u)", starts);
     rt_spin_ns(20 * MS);
     check(starts == want, "and only once (%u)", starts);
 }
@@ -90,7 +90,7 @@ static void ping_pong(void)
     unsigned i;
     for (i = 1; i <= 100; i++) {
         ipi(AP_ID, ICR_FIXED | 0x51);
-        if (!reaches(&pongs, first + i, 1000))
+        if (!reaches(&pongs, first + i, 10000))
             break;
     }
     check(i == 101, "100 interrupts there and back (%u, %u)", pings, pongs - first);
@@ -120,7 +120,7 @@ void domain_main(const char *cmdline)
     ipi(200, ICR_FIXED | 0x51);
     check(true, "interrupts to an APIC that does not exist are lost");
     ipi(0, ICR_FIXED | 0x52);
-    check(reaches(&pongs, 201, 1000), "an interrupt to oneself");
-    check(try_wrmsr(0x83f, 0x52) == -1 && reaches(&pongs, 202, 1000), "and by self-IPI");
+    check(reaches(&pongs, 201, 10000), "an interrupt to oneself");
+    check(try_wrmsr(0x83f, 0x52) == -1 && reaches(&pongs, 202, 10000), "and by self-IPI");
     test_done();
 }
