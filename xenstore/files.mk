@@ -29,3 +29,11 @@ all: $(B)/xenstore/libxenstore.so.4
 -include $(patsubst %.o,%.d,$(call obj,host,$(XENSTORE_CLIENT)))
 $(eval $(call unit_test,xenstore_client_test,tests/unit/xenstore_client_test.c $(XENSTORE_CLIENT)))
 $(B)/tests/unit/xenstore_client_test: | $(B)/xenstore/xenstored
+
+# What requests cost: bench/xenstore.sh
+$(eval $(call host_prog,bench/xsload,bench/xsload.c,))
+$(B)/bench/fakexen.so: bench/fakexen.c
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) -shared -fPIC -o $@ $<
+-include $(B)/bench/fakexen.d
+all: $(B)/bench/fakexen.so

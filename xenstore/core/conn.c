@@ -188,14 +188,18 @@ static bool whole(const struct conn *c, struct xsd_sockmsg *hdr)
     return hdr->len > XENSTORE_PAYLOAD_MAX || have - sizeof(*hdr) >= hdr->len;
 }
 
-static long fill(struct conn *c)
+/* Read what there is room for. Less than that means that there is no more now: the transport will give a turn when there is. */
+static long fill(struct conn *c, bool *drained)
 {
+    size_t room;
     long n;
 
     memmove(c->in, c->in + c->in_start, c->in_end - c->in_start);
     c->in_end -= c->in_start;
     c->in_start = 0;
-    n = c->ops->read(c, c->in + c->in_end, sizeof(c->in) - c->in_end);
+    room = sizeof(c->in) - c->in_end;
+    n = c->ops->read(c, c->in + c->in_end, room);
+    *drained = n < (long)room;
     if (n > 0)
         c->in_end += (size_t)n;
     return n;
@@ -204,13 +208,16 @@ static long fill(struct conn *c)
 static enum turn take_requests(struct conn *c)
 {
     struct xsd_sockmsg hdr;
+    bool drained = false;
     long n;
 
     for (int budget = TURN_REQUESTS; budget; budget--) {
         if (!conn_takes(c))
             return TURN_IDLE;
         while (!whole(c, &hdr)) {
-            n = fill(c);
+            if (drained)
+                return TURN_IDLE;
+            n = fill(c, &drained);
             if (n <= 0)
                 return n < 0 ? TURN_OVER : TURN_IDLE;
         }

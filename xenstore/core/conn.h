@@ -25,7 +25,8 @@ enum turn {
 
 struct transport_ops {
     const char *name; /* for the log */
-    /* Move up to n bytes; returns how many, 0 for "not now", negative when the connection is over. */
+    /* Move up to n bytes; returns how many, 0 for "not now", negative when the connection is over. After a read of less than n
+     * the connection gets a turn again when there is more. */
     long (*read)(struct conn *c, void *buf, size_t n);
     long (*write)(struct conn *c, const void *buf, size_t n);
     /* Around a turn: look whether the client wants to start anew; tell the other side of what was moved. */
