@@ -115,12 +115,28 @@ static void publish(const struct dom *d, const char *line)
     store_write(h, path, line);
 }
 
-/* died_ns and the others are the hypervisor's clock; noticed_ns is ours: the difference to "now" carries over. */
-static void report(struct dom *d, unsigned reason, uint64_t now)
+/* The hypervisor's clock minus ours. Of a few questions the one that was answered fastest tells best. */
+static int64_t clock_offset;
+static void compare_clocks(void)
+{
+    uint64_t best = UINT64_MAX;
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t before = host_now();
+        if (bh_simple(h, BH_OP_info, DOMID_SELF))
+            return;
+        uint64_t after = host_now();
+        if (after - before < best) {
+            best = after - before;
+            clock_offset = (int64_t)(h->op->u.info.now_ns - (before + best / 2));
+        }
+    }
+}
+
+static void report(struct dom *d, unsigned reason)
 {
     const struct bh_op *op = h->op;
     char line[256];
-    uint64_t noticed = op->u.info.now_ns - (now - d->noticed_ns);
+    uint64_t noticed = d->noticed_ns + (uint64_t)clock_offset;
     uint64_t died = op->u.info.died_ns;
     snprintf(line, sizeof(line), "restart %s domid=%u incarnation=%u reason=%s detected_us=%llu restarted_us=%llu", d->name,
              d->domid, op->u.info.incarnation, reason_name(reason),
@@ -129,6 +145,7 @@ static void report(struct dom *d, unsigned reason, uint64_t now)
     host_log("%s", line);
     d->restarts++;
     publish(d, line);
+    compare_clocks(); /* for the next time */
 }
 
 static void restart_now(struct dom *d)
@@ -138,7 +155,7 @@ static void restart_now(struct dom *d)
     if (!rc) {
         storm_started(&d->storm, now);
         d->handled = false;
-        report(d, d->reason, now);
+        report(d, d->reason);
     } else if (errno != ESRCH) {
         char why[128];
         snprintf(why, sizeof(why), "restart in place failed: %s", strerror(errno));
@@ -311,6 +328,7 @@ static void policy_changed(const char *path, void *arg)
 int domains_start(struct handles *handles)
 {
     h = handles;
+    compare_clocks();
     int port = host_linux_bind_virq(VIRQ_DOM_EXC, domains_scan, NULL);
     if (port < 0) {
         host_log("cannot bind VIRQ_DOM_EXC: %s; is another supervisor running?", strerror(-port));

@@ -15,6 +15,7 @@ struct creation {
     struct handles *h;
     const struct domcfg *cfg;
     struct built b;
+    bool assigned; /* some function is pcid's to take back */
     uint32_t disk_backend[DOMCFG_MAX_DISKS], vif_backend[DOMCFG_MAX_VIFS];
     struct err *e;
 };
@@ -77,6 +78,7 @@ static int assign_pci(struct creation *c)
         snprintf(line, sizeof(line), "assign %u %s%s", c->b.domid, sbdf, c->cfg->pci[i].unsafe ? " unsafe" : "");
         if (pcid_request(line, answer, sizeof(answer), c->e))
             return err_prefix(c->e, "%s: pci %s", c->cfg->name, sbdf);
+        c->assigned = true;
     }
     return 0;
 }
@@ -143,7 +145,7 @@ static void undo(struct creation *c)
 {
     struct err ignored;
     char line[64], answer[64];
-    if (c->cfg->nr_pci) {
+    if (c->assigned) {
         snprintf(line, sizeof(line), "release %u", c->b.domid);
         pcid_request(line, answer, sizeof(answer), &ignored);
     }

@@ -369,6 +369,19 @@ static void ask_close(struct tx *t, const void *arg)
     tx_write(t, back, "state", "%d", XenbusStateClosing);
 }
 
+/* The directory of a backend, and the one above it (all of one front's domain) if nothing else is in it. */
+static void remove_back(struct handles *h, const char *back)
+{
+    char parent[PATH_MAX_BYTES];
+    unsigned n = 1;
+    store_rm(h, back);
+    snprintf(parent, sizeof(parent), "%s", back);
+    *strrchr(parent, '/') = 0;
+    free(xs_directory(h->xs, XBT_NULL, parent, &n));
+    if (n == 0)
+        store_rm(h, parent);
+}
+
 int store_remove_device(struct handles *h, const char *kind, uint32_t domid, uint32_t devid, unsigned ms, bool force,
                         struct err *e)
 {
@@ -392,7 +405,7 @@ int store_remove_device(struct handles *h, const char *kind, uint32_t domid, uin
     bool closed = !there || state == XenbusStateClosed || (!transact(h, ask_close, back) && wait_closed(h, back, ms));
     int rc = 0;
     if (closed || force) {
-        store_rm(h, back);
+        remove_back(h, back);
         store_rm(h, front);
     } else {
         rc = err_set(e, "%s: the device was not released within %u s; it may be in use", back, ms / 1000);
