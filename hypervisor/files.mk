@@ -19,3 +19,4 @@ all: $(B)/bulkhead
 HV_TEST_CFLAGS := -include stdint.h -Itests/unit/hv -Itests/unit -Ihypervisor -D__XEN_TOOLS__
 $(eval $(call unit_test,hv_mem,tests/unit/hv_mem_test.c tests/unit/hv/fake_hv.c hypervisor/mem/frames.c hypervisor/mem/heap.c hypervisor/mem/pagetable.c hypervisor/mem/p2m.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,vlapic,tests/unit/vlapic_test.c hypervisor/irq/vlapic.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,sched,tests/unit/sched_test.c hypervisor/sched/sched.c hypervisor/sched/rr.c hypervisor/sched/timer.c hypervisor/lib/lock.c hypervisor/lib/softirq.c,-Itests/unit/hv_cpus -Dsched_yield=hv_sched_yield $(HV_TEST_CFLAGS),-pthread))

@@ -45,6 +45,18 @@ static void rr_dequeue(struct sched_unit *u)
     spin_unlock(&q->lock);
 }
 
+static uint64_t rr_waiting(unsigned cpu)
+{
+    struct runq *q = &per_cpu(runq, cpu);
+    uint64_t may = 0;
+
+    spin_lock(&q->lock);
+    list_for_each(u, &q->units, struct sched_unit, link)
+        may |= READ_ONCE(u->affinity);
+    spin_unlock(&q->lock);
+    return may;
+}
+
 /* The first unit on `from`'s queue that may run on this CPU, taken off it. */
 static struct sched_unit *take_from(unsigned from, unsigned cpu)
 {
@@ -78,5 +90,6 @@ static struct sched_unit *rr_pick(unsigned cpu)
 }
 
 const struct sched_policy sched_rr = {
-    .name = "round robin", .cpu_init = rr_cpu_init, .enqueue = rr_enqueue, .dequeue = rr_dequeue, .pick = rr_pick,
+    .name = "round robin", .cpu_init = rr_cpu_init, .enqueue = rr_enqueue, .waiting = rr_waiting,
+    .dequeue = rr_dequeue, .pick = rr_pick,
 };

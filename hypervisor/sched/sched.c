@@ -246,25 +246,21 @@ static void slice_over(void *arg)
     sched_softirq();
 }
 
-/* The unit that ran here stops. It may be freed when this returns. Result: the CPUs that may run it, if it now waits. */
-static uint64_t put_back(struct sched_unit *u, uint64_t now)
+/* The unit that ran here stops. It may be freed when this returns. */
+static void put_back(struct sched_unit *u, uint64_t now)
 {
-    uint64_t may = 0;
-
     spin_lock(&u->lock);
     u->run_ns += now - MIN(now, u->state_since);
     u->slice_left = u->slice_end > now ? u->slice_end - now : 0;
     __atomic_store_n(&u->running, false, __ATOMIC_RELEASE);
     set_waiting_state(u, now);
     if (runnable(u) && allowed(u, this_cpu_id())) {
-        may = u->affinity;
         u->queued = true;
         policy->enqueue(u, false);
     } else if (runnable(u)) {
         place(u, false);
     }
     spin_unlock(&u->lock);
-    return may;
 }
 
 /* A picked unit becomes this CPU's, unless it changed on the way. */
@@ -315,25 +311,32 @@ static struct sched_unit *choose_or_idle(uint64_t now)
     return u;
 }
 
+/* What waits behind the unit chosen here is for the idle CPUs. */
+static void share_work(void)
+{
+    uint64_t may = policy->waiting(this_cpu_id());
+
+    for (int idle; (idle = claim_idle(may, this_cpu_id())) >= 0;)
+        poke((unsigned)idle);
+}
+
 struct sched_unit *sched_next(void)
 {
     struct sched_cpu *c = &this_cpu(sched_cpu);
-    struct sched_unit *prev = c->current, *u;
-    uint64_t now = now_ns(), may;
-    int idle = -1;
+    struct sched_unit *u;
+    uint64_t now = now_ns();
 
     c->reschedule = false;
     if (c->idle_since)
         sched_idle_ns[this_cpu_id()] += now - c->idle_since;
-    may = prev ? put_back(prev, now) : 0;
+    if (c->current)
+        put_back(c->current, now);
     c->current = u = choose_or_idle(now);
     c->idle_since = u ? 0 : now;
-    if (u != prev) /* prev waits here: another CPU may have time for it */
-        idle = claim_idle(may, this_cpu_id());
-    if (idle >= 0)
-        poke((unsigned)idle);
-    if (u)
+    if (u) {
+        share_work();
         timer_set(&c->slice, u->slice_end);
+    }
     return u;
 }
 

@@ -32,6 +32,7 @@ struct sched_policy {
     const char *name;
     void (*cpu_init)(unsigned cpu);
     bool (*enqueue)(struct sched_unit *u, bool woken); /* on the queue of u->cpu; true: it should preempt what runs there */
+    uint64_t (*waiting)(unsigned cpu);                 /* CPUs that any unit on this queue may run on */
     void (*dequeue)(struct sched_unit *u);             /* off the queue of u->cpu; nothing if it is not on it */
     /* Next for this CPU, taken off its queue, perhaps another CPU's; NULL: none. Under the queue's lock it also stores the
      * unit in this_cpu(sched_picking): whoever frees units waits for that. The core takes or refuses it under u->lock. */

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched/ (core, round robin, timers) and lib/lock.c, the real sources over fake CPUs. First simulated: one thread plays
+ * all CPUs in random order, with simulated time. Then for real: one thread per CPU, units are freed while others look.
+ * Properties: no unit on two CPUs, none idles while another waits that it may run, affinity is kept, no wake-up is lost.
+ */
+#include "sched/sched.h" /* Xen's errno names before the host's macros */
+#include "irq/apic.h"
+#include "lib/log.h"
+#include "lib/softirq.h"
+#include "sched/time.h"
+#include <xen/vcpu.h>
+#undef sched_yield /* compiled as hv_sched_yield: the host has one, too */
+#include <CUnit/Basic.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define MS 1000000ull
+
+/* --- the machine below --- */
+
+_Thread_local unsigned fake_cpu;
+unsigned nr_cpus;
+static bool simulated;
+static uint64_t fake_now = 1;
+static uint64_t deadline[MAX_CPUS];
+static unsigned kicks[MAX_CPUS];
+PERCPU(uint32_t, apic_id);
+void (*const softirq_handlers[SOFTIRQ_COUNT])(void) = {[SOFTIRQ_TIMER] = timer_softirq, [SOFTIRQ_SCHED] = sched_softirq};
+
+uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    if (simulated)
+        return fake_now;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+void apic_kick(unsigned cpu) { __atomic_fetch_add(&kicks[cpu], 1, __ATOMIC_SEQ_CST); }
+void apic_timer_set(uint64_t when) { deadline[fake_cpu] = when; }
+void irq_set_handler(uint8_t vector, irq_fn fn) { (void)vector; (void)fn; }
+void log_msg(enum log_level l, const char *fmt, ...) { (void)l; (void)fmt; }
+void panic(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    abort();
+}
+
+static void cpus_start(unsigned n)
+{
+    nr_cpus = n;
+    for (unsigned c = 0; c < n; c++) {
+        fake_cpu = c;
+        timer_cpu_init();
+        sched_cpu_init();
+        if (sched_next()) /* into the CPU loop: idle */
+            abort();
+    }
+}
+
+/* --- simulation --- */
+
+#define CPUS 4
+#define UNITS 10
+static struct sched_unit unit[UNITS];
+static bool wanted[UNITS]; /* a wake-up is pending for it */
+static struct sched_unit *on[CPUS];
+static uint64_t seed = 1;
+
+static unsigned rnd(unsigned n)
+{
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+    return (unsigned)(seed >> 20) % n;
+}
+
+static bool can_run(const struct sched_unit *u) { return !u->down && !u->blocked && !u->pause_count; }
+
+/* One turn of the CPU loop, unless this CPU halts with nothing to do. */
+static bool turn(unsigned c)
+{
+    fake_cpu = c;
+    if (deadline[c] && fake_now >= deadline[c]) {
+        deadline[c] = 0;
+        softirq_raise(SOFTIRQ_TIMER);
+    }
+    if (!on[c] && !this_cpu(softirq_pending))
+        return false;
+    softirq_run();
+    if (!sched_must_reschedule())
+        return false;
+    on[c] = sched_next();
+    CU_ASSERT_PTR_EQUAL_FATAL(on[c], sched_current());
+    if (on[c]) {
+        CU_ASSERT_FATAL(can_run(on[c]) && on[c]->running && on[c]->cpu == c && !on[c]->queued);
+        CU_ASSERT_FATAL(on[c]->affinity >> c & 1);
+        CU_ASSERT_FATAL(on[c]->slice_end > fake_now && on[c]->slice_end <= fake_now + SCHED_SLICE_NS);
+    }
+    return true;
+}
+
+static void settle_all(void)
+{
+    unsigned rounds = 0;
+
+    for (bool busy = true; busy; rounds++) {
+        busy = false;
+        for (unsigned c = 0; c < CPUS; c++)
+            busy |= turn(c);
+        CU_ASSERT_FATAL(rounds < 1000);
+    }
+}
+
+static void check_places(void)
+{
+    for (unsigned i = 0; i < UNITS; i++) {
+        unsigned places = 0;
+
+        for (unsigned c = 0; c < CPUS; c++)
+            places += on[c] == &unit[i];
+        CU_ASSERT_FATAL(places <= 1);
+        CU_ASSERT_FATAL(unit[i].running == (places == 1));
+        CU_ASSERT_FATAL(!(unit[i].running && unit[i].queued));
+    }
+}
+
+/* When nothing is left to do at this moment: */
+static void check_quiet(void)
+{
+    for (unsigned i = 0; i < UNITS; i++) {
+        const struct sched_unit *u = &unit[i];
+
+        CU_ASSERT_FATAL(can_run(u) == (u->running || u->queued));
+        CU_ASSERT_FATAL(!(u->blocked && wanted[i])); /* a lost wake-up */
+        for (unsigned c = 0; c < CPUS && u->queued; c++) /* work conservation */
+            CU_ASSERT_FATAL(on[c] || !(u->affinity >> c & 1));
+        CU_ASSERT_FATAL(u->state == (u->running ? RUNSTATE_running : u->queued ? RUNSTATE_runnable
+                                     : u->blocked && !u->down                  ? RUNSTATE_blocked
+                                                                               : RUNSTATE_offline));
+    }
+}
+
+static bool is_wanted(void *arg)
+{
+    return *(bool *)arg;
+}
+
+static void random_act(unsigned c)
+{
+    unsigned i = rnd(UNITS);
+    struct sched_unit *u = &unit[i];
+
+    fake_cpu = c;
+    switch (rnd(8)) {
+    case 0:
+    case 1: /* what runs here blocks, or takes its wake-up */
+        if (!on[c])
+            break;
+        i = (unsigned)(on[c] - unit);
+        sched_block(on[c], is_wanted, &wanted[i]);
+        wanted[i] = false;
+        break;
+    case 2:
+    case 3:
+        wanted[i] = true;
+        sched_wake(u);
+        wanted[i] = wanted[i] && !u->blocked && u->running && rnd(2);
+        break;
+    case 4:
+        if (u->pause_count < 3)
+            sched_pause(u);
+        break;
+    case 5:
+        if (u->pause_count)
+            sched_unpause(u);
+        break;
+    case 6:
+        if (rnd(2))
+            sched_set_affinity(u, rnd(15) + 1);
+        else if (on[c])
+            hv_sched_yield(on[c]);
+        break;
+    case 7:
+        sched_set_down(u, rnd(3) == 0);
+        break;
+    }
+}
+
+static void units_up(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sched_unit_init(&unit[i], i % CPUS);
+        sched_set_down(&unit[i], false);
+    }
+}
+
+static void units_off(void)
+{
+    for (unsigned i = 0; i < UNITS; i++) {
+        unit[i].pause_count = 0;
+        sched_set_down(&unit[i], true);
+    }
+    settle_all();
+    for (unsigned c = 0; c < CPUS; c++)
+        CU_ASSERT_PTR_NULL(on[c]);
+    for (unsigned i = 0; i < UNITS; i++)
+        sched_unit_destroy(&unit[i]);
+}
+
+static void random_interleaving(void)
+{
+    for (unsigned run = 1; run <= 30; run++) {
+        uint64_t began = fake_now;
+
+        seed = run * 0x9e3779b97f4a7c15ull;
+        units_up(UNITS);
+        for (unsigned step = 0; step < 4000; step++) {
+            fake_now += rnd(300000);
+            if (rnd(3))
+                random_act(rnd(CPUS));
+            else
+                turn(rnd(CPUS));
+            check_places();
+            if (rnd(10) == 0) {
+                settle_all();
+                check_places();
+                check_quiet();
+            }
+        }
+        units_off();
+        for (unsigned i = 0; i < UNITS; i++) { /* every nanosecond is accounted for */
+            uint64_t sum = fake_now - unit[i].state_since;
+
+            for (unsigned s = 0; s < 4; s++)
+                sum += unit[i].runstate[s];
+            CU_ASSERT_EQUAL(sum, fake_now - began);
+            CU_ASSERT_EQUAL(unit[i].run_ns, unit[i].runstate[RUNSTATE_running]);
+        }
+    }
+}
+
+static void run_for(uint64_t ns)
+{
+    for (uint64_t end = fake_now + ns; fake_now < end; fake_now += 100000)
+        settle_all();
+}
+
+static void equal_shares(void)
+{
+    units_up(UNITS);
+    for (unsigned i = 0; i < UNITS; i++)
+        if (i < 3)
+            sched_set_affinity(&unit[i], 2);
+        else
+            sched_set_down(&unit[i], true);
+    settle_all();
+    run_for(600 * MS);
+    for (unsigned i = 0; i < 3; i++)
+        CU_ASSERT(unit[i].run_ns > 190 * MS && unit[i].run_ns < 210 * MS);
+    units_off();
+}
+
+/* Two units that wake each other without end on the CPU of a third one that computes. */
+static void nobody_starves(void)
+{
+    units_up(3);
+    for (unsigned i = 0; i < 3; i++)
+        sched_set_affinity(&unit[i], 1);
+    for (unsigned step = 0; step < 6000; step++) {
+        settle_all();
+        unsigned i = (unsigned)(on[0] - unit);
+
+        fake_now += 100000;
+        if (i < 2) {
+            sched_wake(&unit[!i]);
+            fake_cpu = 0;
+            sched_block(&unit[i], NULL, NULL);
+        }
+    }
+    CU_ASSERT(unit[2].run_ns > 100 * MS);
+    CU_ASSERT(unit[0].run_ns + unit[1].run_ns > 100 * MS);
+    for (unsigned i = 3; i < UNITS; i++)
+        sched_unit_init(&unit[i], 0);
+    units_off();
+}
+
+static void waking_preempts(void)
+{
+    units_up(2);
+    for (unsigned i = 0; i < 2; i++)
+        sched_set_affinity(&unit[i], 1);
+    settle_all();
+    run_for(20 * MS);
+    fake_cpu = 0;
+    hv_sched_yield(on[0]); /* the next one begins a whole slice */
+    settle_all();
+    struct sched_unit *first = on[0], *other = first == unit ? &unit[1] : unit;
+
+    fake_now += MS; /* stops with 4 of its 5 ms left */
+    fake_cpu = 0;
+    CU_ASSERT_TRUE(sched_block(first, NULL, NULL));
+    settle_all();
+    CU_ASSERT_PTR_EQUAL(on[0], other);
+    fake_now += MS / 2;
+    kicks[0] = 0;
+    fake_cpu = 1;
+    sched_wake(first);
+    CU_ASSERT_EQUAL(kicks[0], 1);
+    settle_all();
+    CU_ASSERT_PTR_EQUAL(on[0], first);
+    sched_wake(first); /* not blocked: nothing happens */
+    CU_ASSERT_EQUAL(kicks[0], 1);
+    for (unsigned i = 2; i < UNITS; i++)
+        sched_unit_init(&unit[i], 0);
+    units_off();
+}
+
+static void affinity_errors(void)
+{
+    sched_unit_init(&unit[0], 0);
+    CU_ASSERT_EQUAL(sched_set_affinity(&unit[0], 0), -EINVAL);
+    CU_ASSERT_EQUAL(sched_set_affinity(&unit[0], 1ull << 63), -EINVAL);
+    CU_ASSERT_EQUAL(unit[0].affinity, ~0ull);
+    CU_ASSERT_EQUAL(sched_set_affinity(&unit[0], 3), 0);
+}
+
+/* --- timers --- */
+
+static unsigned fired[8], order[8], nr_fired;
+static struct timer timers[8];
+
+static void fire(void *arg)
+{
+    fired[(unsigned *)arg - fired]++;
+    order[nr_fired++ % 8] = (unsigned)((unsigned *)arg - fired);
+}
+
+static void timers_sorted(void)
+{
+    static const unsigned delay[5] = {5, 1, 4, 2, 3};
+
+    fake_cpu = 0;
+    nr_fired = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        fired[i] = 0;
+        timer_init(&timers[i], fire, &fired[i]);
+    }
+    for (unsigned i = 0; i < 5; i++)
+        timer_set(&timers[i], fake_now + delay[i] * MS);
+    CU_ASSERT_EQUAL(deadline[0], fake_now + MS);
+    timer_set(&timers[1], fake_now + 10 * MS); /* moved to the end */
+    CU_ASSERT_EQUAL(deadline[0], fake_now + 2 * MS);
+    timer_cancel(&timers[4]);
+    timer_cancel(&timers[4]);
+    fake_cpu = 2; /* another CPU takes one over */
+    timer_set(&timers[2], fake_now + 4 * MS);
+    CU_ASSERT_EQUAL(deadline[2], fake_now + 4 * MS);
+    fake_now += 20 * MS;
+    fake_cpu = 0;
+    timer_softirq();
+    CU_ASSERT_EQUAL(fired[2], 0);
+    fake_cpu = 2;
+    timer_softirq();
+    CU_ASSERT_EQUAL(nr_fired, 4);
+    CU_ASSERT(order[0] == 3 && order[1] == 0 && order[2] == 1 && order[3] == 2);
+    CU_ASSERT_EQUAL(fired[4], 0);
+    CU_ASSERT_EQUAL(deadline[2], 0);
+}
+
+static struct timer restless;
+static void set_itself(void *arg) { (*(unsigned *)arg)++; timer_set(&restless, 1); }
+
+static void restless_timer_lets_others_work(void)
+{
+    unsigned n = 0;
+
+    fake_cpu = 3;
+    timer_init(&restless, set_itself, &n);
+    timer_set(&restless, 1);
+    timer_softirq();
+    CU_ASSERT(n > 0 && n < 1000);
+    CU_ASSERT(this_cpu(softirq_pending) & 1u << SOFTIRQ_TIMER);
+    timer_cancel(&restless);
+    softirq_run();
+    CU_ASSERT_EQUAL(this_cpu(softirq_pending), 0);
+}
+
+/* --- threads --- */
+
+#define THREADS 3
+#define SHARED 6
+struct runner { struct sched_unit u; unsigned owner, wanted; uint64_t turns; };
+static struct runner shared[SHARED];
+static unsigned stop, errors;
+
+static bool runner_wanted(void *arg) { return __atomic_exchange_n(&((struct runner *)arg)->wanted, 0, __ATOMIC_SEQ_CST); }
+
+static void runner_wake(struct runner *r)
+{
+    __atomic_store_n(&r->wanted, 1, __ATOMIC_SEQ_CST);
+    sched_wake(&r->u);
+}
+
+static void expect(bool c, const char *what)
+{
+    if (!c && __atomic_fetch_add(&errors, 1, __ATOMIC_SEQ_CST) < 5)
+        fprintf(stderr, "violated: %s\n", what);
+}
+
+/* Some time in the guest and a hypercall. */
+static void run_unit(struct sched_unit *u, unsigned *random)
+{
+    struct runner *r = container_of(u, struct runner, u);
+
+    expect(__atomic_exchange_n(&r->owner, fake_cpu + 1, __ATOMIC_SEQ_CST) == 0, "a unit runs on one CPU only");
+    r->turns++;
+    for (volatile unsigned i = 0; i < 200; i++)
+        ;
+    if (rand_r(random) % 3)
+        runner_wake(&shared[(unsigned)rand_r(random) % SHARED]);
+    if (rand_r(random) % 2)
+        sched_block(u, runner_wanted, r);
+    expect(__atomic_exchange_n(&r->owner, 0, __ATOMIC_SEQ_CST) == fake_cpu + 1, "nobody else took the unit");
+}
+
+static void *cpu_thread(void *arg)
+{
+    struct sched_unit *u = NULL;
+    unsigned random;
+
+    fake_cpu = (unsigned)(uintptr_t)arg;
+    random = fake_cpu + 1;
+    while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+        if (deadline[fake_cpu] && now_ns() >= deadline[fake_cpu])
+            softirq_raise(SOFTIRQ_TIMER);
+        softirq_run();
+        if (sched_must_reschedule())
+            u = sched_next();
+        if (!u)
+            sched_yield();
+        else
+            run_unit(u, &random);
+    }
+    return NULL;
+}
+
+/* A unit of its own that it creates, lets run, and frees; and pauses of the shared ones. */
+static void control(unsigned *random)
+{
+    struct runner *r = calloc(1, sizeof(*r)), *s = &shared[(unsigned)rand_r(random) % SHARED];
+
+    sched_unit_init(&r->u, 0);
+    sched_set_down(&r->u, false);
+    runner_wake(r);
+    sched_pause(&s->u);
+    sched_wait_off_cpu(&s->u);
+    expect(!__atomic_load_n(&s->owner, __ATOMIC_SEQ_CST), "a paused unit runs nowhere");
+    sched_set_affinity(&s->u, (unsigned)rand_r(random) % 7 + 1);
+    sched_unpause(&s->u);
+    runner_wake(r);
+    sched_unit_destroy(&r->u);
+    expect(!r->owner, "a destroyed unit runs nowhere");
+    free(r);
+}
+
+static void wake_all_and_see(void)
+{
+    uint64_t before[SHARED], give_up = now_ns() + 5000 * MS;
+
+    for (unsigned i = 0; i < SHARED; i++) {
+        before[i] = __atomic_load_n(&shared[i].turns, __ATOMIC_SEQ_CST);
+        runner_wake(&shared[i]);
+    }
+    for (unsigned i = 0; i < SHARED; i++) {
+        while (__atomic_load_n(&shared[i].turns, __ATOMIC_SEQ_CST) == before[i] && now_ns() < give_up)
+            sched_yield();
+        expect(shared[i].turns != before[i], "a woken unit runs");
+    }
+}
+
+static void threads(void)
+{
+    pthread_t t[THREADS];
+    unsigned random = 99;
+    uint64_t end;
+
+    sched_online = (1u << THREADS) - 1;
+    simulated = false;
+    nr_cpus = THREADS;
+    fake_cpu = THREADS; /* the controller plays a CPU that runs nothing */
+    for (unsigned i = 0; i < SHARED; i++) {
+        sched_unit_init(&shared[i].u, i % THREADS);
+        sched_set_down(&shared[i].u, false);
+    }
+    for (uintptr_t i = 0; i < THREADS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&t[i], NULL, cpu_thread, (void *)i), 0);
+    for (end = now_ns() + 1000 * MS; now_ns() < end;)
+        control(&random);
+    wake_all_and_see();
+    __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(t[i], NULL);
+    CU_ASSERT_EQUAL(errors, 0);
+}
+
+int main(void)
+{
+    CU_TestInfo tests[] = {
+        {"random interleaving on four CPUs", random_interleaving}, {"equal shares", equal_shares}, {"nobody starves", nobody_starves},
+        {"a waking unit preempts", waking_preempts}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
+        {"a timer that sets itself in the past", restless_timer_lets_others_work}, {"one thread per CPU", threads}, CU_TEST_INFO_NULL,
+    };
+    CU_SuiteInfo suites[] = {{"scheduler", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
+
+    simulated = true;
+    cpus_start(CPUS);
+    if (CU_initialize_registry() || CU_register_suites(suites))
+        return 2;
+    CU_basic_set_mode(CU_BRM_VERBOSE);
+    CU_basic_run_tests();
+    return CU_get_number_of_failures() || CU_get_number_of_tests_run() != ARRAY_SIZE(tests) - 1;
+}
