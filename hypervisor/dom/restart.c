@@ -24,11 +24,25 @@ struct snapshot {
 
 /* ---- pages ---- */
 
-static bool page_is_zero(const uint64_t *p)
+/* Most pages are untouched, so this is what a restart's time goes into: 16 bytes at a time. The registers used may hold the
+ * guest's values and are given back. */
+static bool page_is_zero(const void *page)
 {
-    for (unsigned i = 0; i < PAGE_SIZE / 8; i += 8)
-        if (p[i] | p[i + 1] | p[i + 2] | p[i + 3] | p[i + 4] | p[i + 5] | p[i + 6] | p[i + 7]) return false;
-    return true;
+    char save[32];
+    uint32_t equal;
+    const char *p = page, *end = p + PAGE_SIZE;
+    __asm__ volatile("movups %%xmm0, (%3)\n movups %%xmm1, 16(%3)\n pxor %%xmm0, %%xmm0\n"
+                     "1: por (%0), %%xmm0\n por 16(%0), %%xmm0\n por 32(%0), %%xmm0\n por 48(%0), %%xmm0\n"
+                     "por 64(%0), %%xmm0\n por 80(%0), %%xmm0\n por 96(%0), %%xmm0\n por 112(%0), %%xmm0\n"
+                     "por 128(%0), %%xmm0\n por 144(%0), %%xmm0\n por 160(%0), %%xmm0\n por 176(%0), %%xmm0\n"
+                     "por 192(%0), %%xmm0\n por 208(%0), %%xmm0\n por 224(%0), %%xmm0\n por 240(%0), %%xmm0\n"
+                     "add $256, %0\n cmp %2, %0\n jb 1b\n"
+                     "pxor %%xmm1, %%xmm1\n pcmpeqb %%xmm1, %%xmm0\n pmovmskb %%xmm0, %1\n"
+                     "movups (%3), %%xmm0\n movups 16(%3), %%xmm1"
+                     : "+r"(p), "=&r"(equal)
+                     : "r"(end), "r"(save)
+                     : "memory", "cc");
+    return equal == 0xffff;
 }
 
 static void write_page(mfn_t m, const void *copy)
@@ -48,11 +62,11 @@ static bool kept_page(const struct domain *d, uint64_t g)
 struct run { enum p2m_type type; mfn_t mfn; uint64_t n; };
 static struct run run_at(struct domain *d, uint64_t g)
 {
-    struct run r = {.n = 1};
-    r.mfn = p2m_lookup(&d->p2m, gfn(g), &r.type);
-    uint64_t size = 1ull << p2m_order_at(&d->p2m, gfn(g));
-    r.n = size - (g & (size - 1));
-    return r;
+    spin_lock(&d->p2m.lock);
+    struct pt_leaf l = pt_lookup(&d->p2m.npt, g);
+    spin_unlock(&d->p2m.lock);
+    uint64_t size = 1ull << l.order;
+    return (struct run){l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE, l.mfn, size - (g & (size - 1))};
 }
 
 /* ---- snapshot ---- */
@@ -260,6 +274,7 @@ int restart_in_place(struct domain *d, const char *why)
     uint64_t t0 = now_ns();
     mark_dead(d, why);
     stop_old(d, s);
+    uint64_t t1 = now_ns();
     int rc = lay_out(d, s);
     if (!rc) rc = start_new(d, s);
     if (rc) {
@@ -267,7 +282,7 @@ int restart_in_place(struct domain *d, const char *why)
         return rc;
     }
     mark_alive(d);
-    log_info("domain %u: restarted in place, incarnation %u, in %lu us (%s)", d->id, d->incarnation,
-             (unsigned long)((d->started_ns - t0) / 1000), d->why);
+    log_info("domain %u: restarted in place, incarnation %u, in %lu us, %lu of them for its memory (%s)", d->id, d->incarnation,
+             (unsigned long)((d->started_ns - t0) / 1000), (unsigned long)((d->started_ns - t1) / 1000), d->why);
     return 0;
 }
