@@ -198,8 +198,3 @@ bool rt_events_run(void)
     }
     return any;
 }
-
-void rt_idle(void)
-{
-    __asm__ volatile("sti; hlt; cli" : : : "memory");
-}
