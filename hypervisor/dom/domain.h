@@ -29,6 +29,8 @@ struct vcpu {
     unsigned id;                  /* c */
     bool initialised;             /* d: has a state to run (PVH start, INIT/SIPI, sethvmcontext) */
     bool wait_sipi;               /* a: INIT received */
+    bool sipi_pending;            /* a: the next entry starts anew at sipi_page << 12 */
+    uint8_t sipi_page;
     bool nmi_pending;             /* a */
     uint8_t upcall_vector;        /* HVMOP_set_evtchn_upcall_vector: 0 = domain-wide callback */
     struct vcpu_info *info;       /* e: direct-map address; in shared info until registered */

@@ -101,7 +101,7 @@ void vcpu_reset(struct vcpu *v)
         frame_put(v->info_mfn);
     info_default(v);
     v->upcall_vector = 0;
-    v->nmi_pending = v->wait_sipi = v->initialised = false;
+    v->nmi_pending = v->wait_sipi = v->sipi_pending = v->initialised = false;
     v->runstate_va = v->time_va = 0;
     v->poll_count = 0;
     v->sched.blocked = false;
@@ -136,7 +136,7 @@ static bool callback_pending(const struct vcpu *v)
 
 bool vcpu_has_work(struct vcpu *v)
 {
-    return v->nmi_pending || vlapic_highest(&v->lapic) >= 0 ||
+    return v->nmi_pending || v->sipi_pending || vlapic_highest(&v->lapic) >= 0 ||
            (!v->upcall_vector && v->info && READ_ONCE(v->info->evtchn_upcall_pending));
 }
 
@@ -159,32 +159,45 @@ static void inject_next(struct vcpu *v)
         v->hv.want_window = true;
 }
 
-void vcpu_prepare_entry(struct vcpu *v)
-{
-    if (v->nmi_pending && !v->hv.event_pending && !cpu->in_shadow(&v->hv)) {
-        v->nmi_pending = false;
-        cpu->inject_nmi(&v->hv);
-    }
-    inject_next(v);
-}
-
+/*
+ * INIT stops a vCPU, SIPI lets it run again; the new state is laid by the vCPU's own CPU at its next entry. So nobody waits
+ * for another vCPU here: two that start each other would wait for ever.
+ */
 static void take_init(struct vcpu *v)
 {
     sched_set_down(&v->sched, true);
-    sched_wait_off_cpu(&v->sched);
-    vlapic_reset(&v->lapic, 2 * v->id, v->id == 0);
-    v->wait_sipi = true;
+    __atomic_store_n(&v->sipi_pending, false, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&v->wait_sipi, true, __ATOMIC_SEQ_CST);
 }
 
 static void take_sipi(struct vcpu *v, uint8_t page)
 {
     if (!__atomic_exchange_n(&v->wait_sipi, false, __ATOMIC_SEQ_CST))
         return;
-    sched_wait_off_cpu(&v->sched);
-    hvcpu_state_sipi(&v->hv, page);
+    v->sipi_page = page;
+    __atomic_store_n(&v->sipi_pending, true, __ATOMIC_SEQ_CST);
     v->initialised = true;
-    v->sched.blocked = false;
+    sched_wake(&v->sched);
     sched_set_down(&v->sched, false);
+}
+
+static void start_at_sipi(struct vcpu *v)
+{
+    vlapic_reset(&v->lapic, 2 * v->id, v->id == 0);
+    v->nmi_pending = false;
+    hvcpu_state_sipi(&v->hv, v->sipi_page);
+    hvcpu_load_fpu(&v->hv); /* the registers of this CPU are v's already */
+}
+
+void vcpu_prepare_entry(struct vcpu *v)
+{
+    if (__atomic_exchange_n(&v->sipi_pending, false, __ATOMIC_SEQ_CST))
+        start_at_sipi(v);
+    if (v->nmi_pending && !v->hv.event_pending && !cpu->in_shadow(&v->hv)) {
+        v->nmi_pending = false;
+        cpu->inject_nmi(&v->hv);
+    }
+    inject_next(v);
 }
 
 static void deliver(struct vcpu *from, struct vcpu *to, const struct vlapic_ipi *ipi)
