@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * iobench DEVICE: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
+ * iobench DEVICE [SECONDS]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
  * asynchronous I/O. The cases are those of the disk domain's bench=1 (driverdoms/blk/bench.c), so that the two can be read
  * side by side: 4 KiB random and 1 MiB sequential, read and write, 1 and 32 deep, one second each.
+ * With SECONDS instead: one 4 KiB read after the other for so long; each second a line
+ * "beat: T s, pause N us, longest N us, N reads, N errors" (pause: the longest read of that second), then "beat: done".
  * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors"; then "bench: done".
- * Overwrites the device.
+ * Overwrites the device, unless SECONDS is given.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -106,10 +108,34 @@ static void run(const struct bench_case *c)
     fflush(stdout);
 }
 
+static void beat(uint64_t seconds)
+{
+    uint64_t start = now_us(), reads = 0, errors = 0, longest = 0, pause = 0, told = 0, before = start, now;
+
+    do {
+        if (pread(device, buffer, SMALL, (off_t)place(&cases[0])) != SMALL)
+            errors++;
+        reads++;
+        now = now_us();
+        pause = now - before > pause ? now - before : pause;
+        longest = pause > longest ? pause : longest;
+        if ((now - start) / 1000000 > told) {
+            told = (now - start) / 1000000;
+            printf("beat: %llu s, pause %llu us, longest %llu us, %llu reads, %llu errors\n", (unsigned long long)told,
+                   (unsigned long long)pause, (unsigned long long)longest, (unsigned long long)reads,
+                   (unsigned long long)errors);
+            fflush(stdout);
+            pause = 0;
+        }
+        before = now_us();
+    } while (now - start < seconds * 1000000);
+    printf("beat: done\n");
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "usage: iobench DEVICE\n");
+    if (argc != 2 && argc != 3) {
+        fprintf(stderr, "usage: iobench DEVICE [SECONDS]\n");
         return 2;
     }
     device = open(argv[1], O_RDWR | O_DIRECT);
@@ -118,6 +144,10 @@ int main(int argc, char **argv)
     if (posix_memalign(&buffer, 4096, BIG) != 0)
         die("memory");
     memset(buffer, 0x5a, BIG);
+    if (argc == 3) {
+        beat(strtoul(argv[2], NULL, 10));
+        return 0;
+    }
     if (syscall(SYS_io_setup, DEPTH_MAX, &context) != 0)
         die("io_setup");
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
