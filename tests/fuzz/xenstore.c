@@ -50,7 +50,7 @@ static void step(struct fake **clients, uint8_t how, const uint8_t *p, size_t n)
         return;
     default:
         if (n >= 2)
-            fake_send(*f, p[0] % 25, p[1] % 4, p + 2, n - 2);
+            fake_send(*f, p[0] % 29, p[1] % 4, p + 2, n - 2);
     }
     if (fake_run(*f) > TURN_MORE) {
         uint16_t domid = (*f)->conn->actor.domid;

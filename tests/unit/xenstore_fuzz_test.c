@@ -15,7 +15,7 @@ static size_t sane(uint8_t *p)
                                          "5", "7", "/", "tok", "domains", "quota", "set", "nodes", "3", "" };
     size_t n = 2;
 
-    p[2] = (uint8_t)(rand() % 25);
+    p[2] = (uint8_t)(rand() % 28);
     p[3] = (uint8_t)(rand() % 4);
     for (int i = rand() % 4; i >= 0; i--) {
         const char *w = words[(size_t)rand() % (sizeof(words) / sizeof(words[0]))];

@@ -212,7 +212,10 @@ static void end(void)
 static void test_serve(void)
 {
     begin();
-    CU_ASSERT_EQUAL(pages[1].server_features, 3);
+    CU_ASSERT_EQUAL(pages[1].server_features, WIRE_FEATURES);
+    account_of(&s, 6)->features_off = WIRE_FEATURE_WATCH_DEPTH;
+    CU_ASSERT_EQUAL(domain_introduce(&s, 6, 0, 7), 0);
+    CU_ASSERT_EQUAL(pages[6].server_features, 3);
     CU_ASSERT(notified[1] > 0);
     CU_ASSERT_STRING_EQUAL(ASK(1, XS_GET_DOMAIN_PATH, "1"), "/local/domain/1");
     CU_ASSERT_STRING_EQUAL(ASK(1, XS_READ, "/tool"), "EACCES");

@@ -252,6 +252,44 @@ static void test_quotas(void)
     fake_end();
 }
 
+static void test_features(void)
+{
+    begin();
+    CU_STR(S(d0, WIRE_GET_FEATURE, 0, ""), "7");
+    CU_STR(B(d5, WIRE_GET_FEATURE, 0, ""), "7");
+    CU_STR(S(d5, WIRE_GET_FEATURE, 0, "6"), "EACCES");
+    CU_STR(S(d5, WIRE_SET_FEATURE, 0, "5\0001"), "EACCES");
+    CU_STR(S(d0, WIRE_SET_FEATURE, 0, "7\0003"), "OK");
+    CU_STR(S(d0, WIRE_GET_FEATURE, 0, "7"), "3");
+    CU_STR(S(d0, WIRE_SET_FEATURE, 0, "7\0008"), "EINVAL");
+    CU_STR(S(d0, WIRE_SET_FEATURE, 0, "0\0003"), "EBUSY");
+    CU_STR(S(d0, XS_INTRODUCE, 0, "7\0001\0002"), "OK");
+    CU_STR(S(d0, WIRE_SET_FEATURE, 0, "7\0001"), "EBUSY");
+    CU_STR(S(d0, XS_RELEASE, 0, "7"), "OK");
+    CU_STR(S(d0, WIRE_GET_FEATURE, 0, "7"), "7"); /* the next one of that id */
+    CU_STR(B(d0, WIRE_GET_QUOTA, 0, ""), "nodes watches transactions outstanding node-size permissions transaction-nodes "
+                                          "path-max event-bytes");
+    CU_STR(S(d0, WIRE_GET_QUOTA, 0, "watches"), "128");
+    CU_STR(S(d0, WIRE_SET_QUOTA, 0, "5\0watches\0001"), "OK");
+    CU_STR(S(d0, WIRE_GET_QUOTA, 0, "5\0watches"), "1");
+    CU_STR(S(d0, WIRE_GET_QUOTA, 0, "6\0watches"), "128");
+    CU_STR(S(d5, XS_WATCH, 0, "x\0t"), "OK");
+    CU_STR(S(d5, XS_WATCH, 0, "y\0t"), "E2BIG");
+    CU_STR(S(d6, XS_WATCH, 0, "x\0t"), "OK");
+    CU_STR(S(d6, XS_WATCH, 0, "y\0t"), "OK");
+    CU_STR(S(d0, WIRE_SET_QUOTA, 0, "5\0watches\0000"), "OK"); /* no limit */
+    CU_STR(S(d5, XS_WATCH, 0, "y\0t"), "OK");
+    CU_STR(S(d0, WIRE_SET_QUOTA, 0, "nodes\0002"), "OK");
+    CU_STR(S(d5, XS_MKDIR, 0, "a"), "OK");
+    CU_STR(S(d5, XS_MKDIR, 0, "b"), "ENOSPC");
+    CU_STR(S(d5, WIRE_SET_QUOTA, 0, "nodes\000200"), "EACCES");
+    CU_STR(S(d5, WIRE_GET_QUOTA, 0, "nodes"), "EACCES");
+    CU_STR(S(d0, WIRE_SET_QUOTA, 0, "nonsense\0002"), "EINVAL");
+    CU_STR(S(d0, WIRE_SET_QUOTA, 0, "x\0nodes\0002"), "EINVAL");
+    CU_STR(S(d0, WIRE_GET_QUOTA, 0, "nonsense"), "EINVAL");
+    fake_end();
+}
+
 /* A client that does not read: its requests stop, others go on, and when it reads it misses no change. */
 static void test_stuck(void)
 {
@@ -328,6 +366,7 @@ int main(void)
     CU_add_test(s, "directories in parts", test_directory_part);
     CU_add_test(s, "domains come and go", test_domains);
     CU_add_test(s, "quotas", test_quotas);
+    CU_add_test(s, "features, quotas of one domain", test_features);
     CU_add_test(s, "a client that does not read", test_stuck);
     CU_add_test(s, "message framing", test_wire);
     CU_basic_run_tests();

@@ -13,7 +13,7 @@ static void begin(void)
     memset(&page, 0xee, sizeof(page));
     page.req_cons = page.req_prod = page.rsp_cons = page.rsp_prod = 0;
     page.connection = XENSTORE_CONNECTED;
-    ring_start(&ring, &page);
+    ring_start(&ring, &page, 3);
 }
 
 static void test_start(void)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define SPARE_BYTES (sizeof(struct xsd_sockmsg) + 16)
-#define PRIVILEGED_EVENTS 16 /* times the quota */
 
 static struct msg *msg_new(size_t len)
 {
@@ -130,12 +129,11 @@ void conn_event(struct conn *c, const char *path, const char *token)
 {
     size_t path_len = strlen(path) + 1, token_len = strlen(token) + 1;
     struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_len + token_len) };
-    size_t limit = (size_t)c->store->limits[QUOTA_EVENTS] * (actor_privileged(&c->actor) ? PRIVILEGED_EVENTS : 1);
     struct msg *m = NULL;
 
     if (c->overflow)
         return;
-    if (c->event_bytes < limit)
+    if (c->event_bytes < quota_limit(c->store, c->actor.domid, QUOTA_EVENTS))
         m = msg_new(sizeof(hdr) + hdr.len);
     if (!m || hdr.len > XENSTORE_PAYLOAD_MAX) {
         free(m);
@@ -172,9 +170,7 @@ static bool send_queue(struct conn *c)
 
 bool conn_takes(const struct conn *c)
 {
-    uint32_t limit = c->store->limits[QUOTA_OUTSTANDING];
-
-    return c->spare && !c->waiting && c->replies < (limit ? limit : 1);
+    return c->spare && !c->waiting && c->replies < quota_limit(c->store, c->actor.domid, QUOTA_OUTSTANDING);
 }
 
 /* Is a whole request in the buffer? Its header goes to *hdr. */

@@ -10,8 +10,7 @@
 #ifndef XENSTORE_CORE_CONN_H
 #define XENSTORE_CORE_CONN_H
 #include "xenstore/core/store.h"
-#include <errno.h> /* before xs_wire.h: it names the errors then */
-#include <xen/io/xs_wire.h>
+#include "xenstore/core/wire.h"
 
 #define MESSAGE_MAX (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
 #define TURN_REQUESTS 16

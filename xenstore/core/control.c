@@ -70,24 +70,12 @@ static int show_account(struct store *s, unsigned long domid, struct out *o)
         return ENOMEM;
     put(o, "Domain %lu:\nnodes: %u\nwatches: %u\ntransactions: %u", domid, a->nodes, a->watches, a->transactions);
     for (int q = 0; q < QUOTA_COUNT; q++)
+        if (a->own_limits & 1u << q)
+            put(o, "\nlimit of %s: %u", quota_name(q), a->limits[q]);
+    for (int q = 0; q < QUOTA_COUNT; q++)
         if (a->refused[q])
             put(o, "\nrefused %s: %u", quota_name(q), a->refused[q]);
     return 0;
-}
-
-static int set_quota(struct store *s, const char *name, const char *value)
-{
-    unsigned long v;
-
-    if (!parse_number(value, UINT32_MAX, &v))
-        return EINVAL;
-    for (int q = 0; q < QUOTA_COUNT; q++)
-        if (!strcmp(name, quota_name(q))) {
-            s->limits[q] = (uint32_t)v;
-            store_log(s, "quota: %s is now %lu", name, v);
-            return 0;
-        }
-    return EINVAL;
 }
 
 static int do_quota(struct store *s, char **argv, int argc, struct out *o)
@@ -98,7 +86,9 @@ static int do_quota(struct store *s, char **argv, int argc, struct out *o)
     if (argc == 2 && parse_number(argv[1], DOMID_LIMIT - 1, &domid))
         return show_account(s, domid, o);
     if (argc == 4 && !strcmp(argv[1], "set"))
-        err = set_quota(s, argv[2], argv[3]);
+        err = quota_set(s, NULL, argv[2], argv[3]);
+    if (argc == 5 && !strcmp(argv[1], "set"))
+        err = quota_set(s, argv[2], argv[3], argv[4]);
     if (argc == 1)
         err = 0;
     for (int q = 0; !err && argc == 1 && q < QUOTA_COUNT; q++)
@@ -120,7 +110,7 @@ static const struct command {
     { "help", do_help, "" },
     { "log", do_log, "[on|off]" },
     { "print", do_print, "<string>" },
-    { "quota", do_quota, "[set <name> <value>|<domid>]" },
+    { "quota", do_quota, "[set [<domid>] <name> <value>|<domid>]" },
 };
 
 static int do_help(struct store *s, char **argv, int argc, struct out *o)

@@ -24,6 +24,7 @@ static void forget(struct store *s, struct domain *d)
             if (o->conn)
                 o->conn->actor.target = NO_TARGET;
         }
+    account_reset(s, d->domid);
     while (*link != d)
         link = &(*link)->next;
     *link = d->next;

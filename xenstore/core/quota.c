@@ -2,8 +2,11 @@
 /* Quotas: see quota.h. */
 #include "xenstore/core/quota.h"
 #include "xenstore/core/store.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DOMAIN0_EVENTS 16 /* times the quota */
 
 static const struct {
     const char *name;
@@ -14,7 +17,7 @@ static const struct {
     [QUOTA_TRANSACTIONS] = { "transactions", 10 },
     [QUOTA_OUTSTANDING] = { "outstanding", 20 },
     [QUOTA_NODE_SIZE] = { "node-size", 2048 },
-    [QUOTA_PERMISSIONS] = { "node-permissions", 5 },
+    [QUOTA_PERMISSIONS] = { "permissions", 5 },
     [QUOTA_TX_NODES] = { "transaction-nodes", 1024 },
     [QUOTA_PATH_LEN] = { "path-max", 2048 },
     [QUOTA_EVENTS] = { "event-bytes", 65536 },
@@ -41,8 +44,15 @@ struct account *account_of(struct store *s, uint16_t domid)
     if (!*page)
         return NULL;
     a = *page + domid % ACCOUNTS_PER_PAGE;
-    a->domid = domid;
     return a;
+}
+
+void account_reset(struct store *s, uint16_t domid)
+{
+    struct account *a = account_of(s, domid);
+
+    if (a)
+        a->own_limits = a->features_off = 0;
 }
 
 void accounts_free(struct store *s)
@@ -51,13 +61,59 @@ void accounts_free(struct store *s)
         free(s->accounts[i]);
 }
 
+uint32_t quota_limit(struct store *s, uint16_t domid, enum quota q)
+{
+    const struct account *a = account_of(s, domid);
+    uint32_t v = a && a->own_limits & 1u << q ? a->limits[q] : s->limits[q];
+
+    if (!domid && q == QUOTA_EVENTS)
+        v = v > UINT32_MAX / DOMAIN0_EVENTS ? 0 : v * DOMAIN0_EVENTS;
+    else if (!domid && q != QUOTA_OUTSTANDING)
+        v = 0;
+    return v ? v : UINT32_MAX;
+}
+
+bool quota_find(const char *name, enum quota *q)
+{
+    for (int i = 0; i < QUOTA_COUNT; i++)
+        if (!strcmp(name, quotas[i].name)) {
+            *q = (enum quota)i;
+            return true;
+        }
+    return false;
+}
+
+int quota_set(struct store *s, const char *domid, const char *name, const char *value)
+{
+    unsigned long d = 0, v;
+    struct account *a = NULL;
+    enum quota q;
+
+    if (!quota_find(name, &q) || !parse_number(value, UINT32_MAX, &v) ||
+        (domid && (!parse_number(domid, DOMID_LIMIT - 1, &d) || !d)))
+        return EINVAL;
+    if (domid) {
+        a = account_of(s, (uint16_t)d);
+        if (!a)
+            return ENOMEM;
+        a->own_limits |= 1u << q;
+        a->limits[q] = (uint32_t)v;
+        store_log(s, "quota: %s of domain %lu is now %lu", name, d, v);
+    } else {
+        s->limits[q] = (uint32_t)v;
+        store_log(s, "quota: %s is now %lu", name, v);
+    }
+    return 0;
+}
+
 int quota_refuse(struct store *s, uint16_t domid, enum quota q, int err)
 {
     struct account *a = account_of(s, domid);
     uint32_t n = a ? ++a->refused[q] : 1;
 
     if (!(n & (n - 1)))
-        store_log(s, "quota: domain %u refused, %s at its limit of %u (%u times)", domid, quotas[q].name, s->limits[q], n);
+        store_log(s, "quota: domain %u refused, %s at its limit of %u (%u times)", domid, quotas[q].name,
+                  quota_limit(s, domid, q), n);
     return err;
 }
 

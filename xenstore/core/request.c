@@ -73,7 +73,7 @@ static int take_path(struct request *r, const char *in)
         return err;
     if (sscanf(r->path, "/local/domain/%5u/%n", &domid, &off) != 1)
         off = 0;
-    if (strlen(r->path + off) > r->s->limits[QUOTA_PATH_LEN])
+    if (strlen(r->path + off) > quota_limit(r->s, a->domid, QUOTA_PATH_LEN))
         return quota_refuse(r->s, a->domid, QUOTA_PATH_LEN, EINVAL);
     return 0;
 }
@@ -432,6 +432,82 @@ static int do_is_domain_introduced(struct request *r)
     return reply(r, !domid || domain_find(r->s, (uint16_t)domid) ? "T" : "F", 2);
 }
 
+/* What a domain's ring is offered, before it is introduced: every feature but those switched off for it. */
+static int do_get_feature(struct request *r)
+{
+    unsigned long domid = r->c->actor.domid;
+    const struct account *a;
+    char text[16], *v;
+    size_t used;
+
+    if (split(r, &v, 1, &used) == 1 && *v) {
+        if (!actor_privileged(&r->c->actor))
+            return EACCES;
+        if (used != r->len || !parse_number(v, DOMID_LIMIT - 1, &domid))
+            return EINVAL;
+    }
+    a = account_of(r->s, (uint16_t)domid);
+    if (!a)
+        return ENOMEM;
+    return reply(r, text, (size_t)snprintf(text, sizeof(text), "%u", WIRE_FEATURES & ~a->features_off) + 1);
+}
+
+static int do_set_feature(struct request *r)
+{
+    unsigned long domid, value;
+    struct account *a;
+    char *v[2];
+
+    if (!strings(r, v, 2) || !parse_number(v[0], DOMID_LIMIT - 1, &domid) || !parse_number(v[1], UINT32_MAX, &value) ||
+        value & ~(unsigned long)WIRE_FEATURES)
+        return EINVAL;
+    if (!domid || domain_find(r->s, (uint16_t)domid))
+        return EBUSY;
+    a = account_of(r->s, (uint16_t)domid);
+    if (!a)
+        return ENOMEM;
+    a->features_off = WIRE_FEATURES & ~(uint32_t)value;
+    return ack(r);
+}
+
+/* [[<domid>|]<quota>|]: without any, the names of all quotas. */
+static int do_get_quota(struct request *r)
+{
+    const struct account *a = NULL;
+    unsigned long domid;
+    char *v[2], *out = r->s->scratch;
+    size_t used, len = 0;
+    enum quota q;
+    uint32_t limit;
+    int n = split(r, v, 2, &used);
+
+    if (used != r->len)
+        return EINVAL;
+    if (!n || !*v[0]) {
+        for (int i = 0; i < QUOTA_COUNT; i++)
+            len += (size_t)sprintf(out + len, "%s%s", i ? " " : "", quota_name((enum quota)i));
+        return reply(r, out, len + 1);
+    }
+    if (!quota_find(v[n - 1], &q) || (n == 2 && !parse_number(v[0], DOMID_LIMIT - 1, &domid)))
+        return EINVAL;
+    if (n == 2)
+        a = account_of(r->s, (uint16_t)domid);
+    limit = a && a->own_limits & 1u << q ? a->limits[q] : r->s->limits[q];
+    return reply(r, out, (size_t)sprintf(out, "%u", limit) + 1);
+}
+
+static int do_set_quota(struct request *r)
+{
+    char *v[3];
+    size_t used;
+    int n = split(r, v, 3, &used), err;
+
+    if (used != r->len || n < 2)
+        return EINVAL;
+    err = quota_set(r->s, n == 3 ? v[0] : NULL, v[n - 2], v[n - 1]);
+    return err ? err : ack(r);
+}
+
 static int do_control(struct request *r)
 {
     char *v[8];
@@ -448,7 +524,7 @@ static const struct op {
     const char *name;
     int (*run)(struct request *r);
     bool privileged;
-} ops[XS_TYPE_COUNT] = {
+} ops[WIRE_COUNT] = {
     [XS_CONTROL] = { "CONTROL", do_control, true },
     [XS_DIRECTORY] = { "DIRECTORY", do_directory, false },
     [XS_READ] = { "READ", do_read, false },
@@ -469,6 +545,10 @@ static const struct op {
     [XS_SET_TARGET] = { "SET_TARGET", do_set_target, true },
     [XS_RESET_WATCHES] = { "RESET_WATCHES", do_reset_watches, false },
     [XS_DIRECTORY_PART] = { "DIRECTORY_PART", do_directory_part, false },
+    [WIRE_GET_FEATURE] = { "GET_FEATURE", do_get_feature, false },
+    [WIRE_SET_FEATURE] = { "SET_FEATURE", do_set_feature, true },
+    [WIRE_GET_QUOTA] = { "GET_QUOTA", do_get_quota, true },
+    [WIRE_SET_QUOTA] = { "SET_QUOTA", do_set_quota, true },
 };
 
 static void trace(const struct request *r, const struct op *op, int err)
@@ -480,7 +560,7 @@ static void trace(const struct request *r, const struct op *op, int err)
 bool request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data)
 {
     struct request r = { .s = c->store, .c = c, .hdr = hdr, .data = data, .len = hdr->len, .view = &c->store->live };
-    const struct op *op = hdr->type < XS_TYPE_COUNT && ops[hdr->type].run ? &ops[hdr->type] : NULL;
+    const struct op *op = hdr->type < WIRE_COUNT && ops[hdr->type].run ? &ops[hdr->type] : NULL;
     int err = op ? 0 : ENOSYS;
 
     if (!err && op->privileged && !actor_privileged(&c->actor))

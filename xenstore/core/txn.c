@@ -69,7 +69,7 @@ int txn_start(struct conn *c, struct txn **out)
     struct account *acc = account_of(s, c->actor.domid);
     struct txn *t;
 
-    if (acc && !actor_privileged(&c->actor) && acc->transactions >= s->limits[QUOTA_TRANSACTIONS])
+    if (acc && acc->transactions >= quota_limit(s, c->actor.domid, QUOTA_TRANSACTIONS))
         return quota_refuse(s, c->actor.domid, QUOTA_TRANSACTIONS, ENOSPC);
     t = acc ? calloc(1, sizeof(*t)) : NULL;
     if (!t)
@@ -146,7 +146,7 @@ static int touch(struct txn *t, const char *path, struct touch **out)
     *out = e;
     if (e)
         return 0;
-    if (!actor_privileged(&t->conn->actor) && t->touches >= s->limits[QUOTA_TX_NODES])
+    if (t->touches >= quota_limit(s, t->conn->actor.domid, QUOTA_TX_NODES))
         return quota_refuse(s, t->conn->actor.domid, QUOTA_TX_NODES, ENOSPC);
     grow(t);
     e = t->buckets ? malloc(sizeof(*e) + len) : NULL;

@@ -17,7 +17,7 @@ int view_get(const struct view *v, const struct actor *a, const char *path, unsi
 
 static int check_size(struct store *s, const struct actor *a, const struct blob *value)
 {
-    if (!actor_privileged(a) && value && value->len > s->limits[QUOTA_NODE_SIZE])
+    if (value && value->len > quota_limit(s, a->domid, QUOTA_NODE_SIZE))
         return quota_refuse(s, a->domid, QUOTA_NODE_SIZE, ENOSPC);
     return 0;
 }
@@ -32,7 +32,7 @@ static int check_nodes(struct store *s, const struct view *v, const struct actor
     acc = account_of(s, a->domid);
     if (!acc)
         return ENOMEM;
-    if ((int64_t)acc->nodes + ledger_get(&v->ledger, a->domid) + more > s->limits[QUOTA_NODES])
+    if ((int64_t)acc->nodes + ledger_get(&v->ledger, a->domid) + more > quota_limit(s, a->domid, QUOTA_NODES))
         return quota_refuse(s, a->domid, QUOTA_NODES, ENOSPC);
     return 0;
 }
@@ -199,7 +199,7 @@ int view_set_perms(struct store *s, struct view *v, const struct actor *a, const
     old = n->perms->p[0].domid;
     if (!actor_privileged(a) && new != old)
         return EPERM;
-    if (!actor_privileged(a) && perms->n > s->limits[QUOTA_PERMISSIONS])
+    if (perms->n > quota_limit(s, a->domid, QUOTA_PERMISSIONS))
         return quota_refuse(s, a->domid, QUOTA_PERMISSIONS, ENOSPC);
     n = tree_own(&v->root, path, strlen(path));
     if (!n || !ledger_add(&v->ledger, old, 0) || !ledger_add(&v->ledger, new, 0))

@@ -63,7 +63,7 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
 
     if (find(c, path, token))
         return EEXIST;
-    if (acc && !actor_privileged(&c->actor) && acc->watches >= s->limits[QUOTA_WATCHES])
+    if (acc && acc->watches >= quota_limit(s, c->actor.domid, QUOTA_WATCHES))
         return quota_refuse(s, c->actor.domid, QUOTA_WATCHES, E2BIG);
     grow(s);
     w = acc && s->watch_buckets ? malloc(sizeof(*w) + len + strlen(token) + 1) : NULL;

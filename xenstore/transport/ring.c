@@ -12,11 +12,11 @@ static void store(volatile uint32_t *p, uint32_t v)
     __atomic_store_n(p, v, __ATOMIC_RELEASE);
 }
 
-void ring_start(struct ring *r, void *page)
+void ring_start(struct ring *r, void *page, uint32_t features)
 {
-    *r = (struct ring){ .page = page };
+    *r = (struct ring){ .page = page, .features = features };
     store(&r->page->error, XENSTORE_ERROR_NONE);
-    store(&r->page->server_features, XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    store(&r->page->server_features, r->features);
 }
 
 long ring_read(struct ring *r, void *buf, size_t n)
@@ -73,7 +73,7 @@ void ring_reset(struct ring *r)
     store(&r->page->rsp_cons, 0);
     store(&r->page->rsp_prod, 0);
     store(&r->page->error, XENSTORE_ERROR_NONE);
-    store(&r->page->server_features, XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR);
+    store(&r->page->server_features, r->features);
     store(&r->page->connection, XENSTORE_CONNECTED);
     r->moved = true;
 }

@@ -13,12 +13,13 @@
 
 struct ring {
     volatile struct xenstore_domain_interface *page;
+    uint32_t features; /* offered */
     bool moved;  /* since the last event to the other side */
     bool broken; /* stopped with an error; only a reconnection heals it */
 };
 
 /* Begin on a mapped page: offer features, clear the error. */
-void ring_start(struct ring *r, void *page);
+void ring_start(struct ring *r, void *page, uint32_t features);
 /* Move up to n bytes; returns how many (0 also when broken), negative when the indices are impossible. */
 long ring_read(struct ring *r, void *buf, size_t n);
 long ring_write(struct ring *r, const void *buf, size_t n);

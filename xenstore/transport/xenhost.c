@@ -119,7 +119,8 @@ static bool remember_port(struct link *l)
 /* Serve a mapped page over the remote port. Takes over the page. NULL with errno on error. */
 static struct link *link_open(struct store *s, uint16_t domid, void *page, bool granted, uint32_t remote)
 {
-    struct link *l = calloc(1, sizeof(*l));
+    const struct account *acc = account_of(s, domid);
+    struct link *l = acc ? calloc(1, sizeof(*l)) : NULL;
     int port, err = ENOMEM;
 
     if (!l) {
@@ -135,7 +136,7 @@ static struct link *link_open(struct store *s, uint16_t domid, void *page, bool 
     port = xenevtchn_bind_interdomain(events, domid, remote);
     if (port > 0) {
         l->port = (evtchn_port_t)port;
-        ring_start(&l->ring, page);
+        ring_start(&l->ring, page, WIRE_FEATURES & ~acc->features_off);
         if (remember_port(l))
             l->conn = conn_open(s, &ring_ops, l, (struct actor){ domid, NO_TARGET });
     } else {
