@@ -364,6 +364,8 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     b->v_intr = V_INTR_MASKING | (v->want_window ? V_IRQ | V_IGN_TPR : 0);
     b->misc1 = (b->misc1 & ~(uint32_t)MISC1_VINTR) | (v->want_window ? (uint32_t)MISC1_VINTR : 0);
     b->clean = 0;
+    bool shadow = b->shadow & 1;
+    uint64_t rip = b->rip;
     bit_set(&v->p2m->running_on, this_cpu_id());
     check_tlb(v, b);
     svm_enter(&v->regs, virt_to_mpa(b).v, this_cpu(host_save));
@@ -373,6 +375,10 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     v->regs.rsp = b->rsp;
     v->regs.rip = b->rip;
     v->regs.rflags = b->rflags;
+    /* Not one instruction was run: its interrupt shadow is still there, which some machines forget. Without it an interrupt
+     * would be delivered between STI and HLT, and the HLT would then sleep on an event that has come. */
+    if (shadow && rip == b->rip && (b->exitcode == SVM_INTR || b->exitcode == SVM_NMI))
+        b->shadow |= 1;
     requeue_event(v, b);
     if (b->exitcode == SVM_INTR) {
         irq_enable(); /* take it here and nowhere else */

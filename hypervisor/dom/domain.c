@@ -107,8 +107,28 @@ bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & 
 
 /* ---- creation ---- */
 
-static void watchdog1_expired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog, "watchdog 1 expired"); }
-static void watchdog2_expired(void *arg) { domain_shutdown(arg, SHUTDOWN_watchdog, "watchdog 2 expired"); }
+/* Where it hung, for whoever has to find out why. */
+static void log_vcpus(const struct domain *d)
+{
+    for (unsigned i = 0; i < d->max_vcpus; i++) {
+        const struct vcpu *v = d->vcpu[i];
+        if (!v || v->sched.down) continue;
+        log_info("domain %u: vCPU %u %s on CPU %u, rip %lx rflags %lx, upcall %s", d->id, i,
+                 v->sched.running ? "runs" : v->sched.blocked ? "is blocked" : "waits", v->sched.cpu, v->hv.regs.rip, v->hv.regs.rflags,
+                 v->info && v->info->evtchn_upcall_pending ? "pending" : "not pending");
+        if (v->info)
+            log_info("  selector %lx, ports 0-63: pending %lx, masked %lx; timer at %lu ns, now %lu", v->info->evtchn_pending_sel,
+                     d->shared_info->evtchn_pending[0], d->shared_info->evtchn_mask[0], v->singleshot.when, now_ns());
+    }
+}
+
+static void watchdog_expired(struct domain *d, const char *why)
+{
+    log_vcpus(d);
+    domain_shutdown(d, SHUTDOWN_watchdog, why);
+}
+static void watchdog1_expired(void *arg) { watchdog_expired(arg, "watchdog 1 expired"); }
+static void watchdog2_expired(void *arg) { watchdog_expired(arg, "watchdog 2 expired"); }
 
 void domain_reset_shared_info(struct domain *d)
 {

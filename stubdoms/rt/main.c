@@ -204,7 +204,7 @@ static _Noreturn void loop(void)
         rt_timers_run();
         works_run();
         rt_watchdog_kick();
-        if (any || works)
+        if (any || works || rt_events_waiting())
             continue;
         uint64_t next = rt_timers_next();
         if (next <= rt_now())
