@@ -198,3 +198,14 @@ bool rt_events_run(void)
     }
     return any;
 }
+
+bool rt_events_waiting(void)
+{
+    return selected;
+}
+
+/* STI lets the next instruction begin first, so an upcall wakes the HLT and never comes before it. */
+void rt_idle(void)
+{
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}

@@ -66,23 +66,10 @@ hypercall_page:
         .fill 4096, 1, 0x90
 
         .text
-/* Sleep until an upcall. One that comes between STI and HLT, where no interrupt should, is not slept through: the
- * upcall steps over the HLT that it came before. */
-        .global rt_idle
-rt_idle:
-        sti
-idle_hlt:
-        hlt
-        cli
-        ret
-
 /* The event upcall: note that it came, and nothing else. The loop finds the events in the shared page. */
         .global rt_upcall
 rt_upcall:
-        cmpq $idle_hlt, (%rsp)
-        jne 0f
-        incq (%rsp)                     /* HLT is one byte */
-0:      pushq %rax
+        pushq %rax
         movl $RT_SHARED_INFO, %eax
         movb $0, (%rax)                 /* vcpu_info[0].evtchn_upcall_pending */
         cmpb $0, rt_upcall_eoi
