@@ -56,6 +56,7 @@ static int restart(struct vcpu *v, struct domain *d, struct bh_op *op)
     if (!d->snapshot) return -ENODATA;
     snprintf(why, sizeof(why), "restart by domain %u", v->dom->id);
     domain_pause(d);
+    domain_stop_watchdogs(d);
     spin_lock(&d->ctl_lock);
     int rc = restart_in_place(d, why);
     spin_unlock(&d->ctl_lock);

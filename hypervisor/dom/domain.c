@@ -274,6 +274,14 @@ void domain_crash(struct domain *d, const char *fmt, ...)
     domain_shutdown(d, SHUTDOWN_crash, why);
 }
 
+void domain_stop_watchdogs(struct domain *d)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++) {
+        timer_cancel(&d->watchdog[i]);
+        d->watchdog_used[i] = false;
+    }
+}
+
 void domain_release_infos(struct domain *d)
 {
     spin_lock(&d->event_lock);
@@ -292,7 +300,7 @@ void domain_release_infos(struct domain *d)
 static void stop_for_good(struct domain *d)
 {
     domain_pause(d);
-    for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++) timer_cancel(&d->watchdog[i]);
+    domain_stop_watchdogs(d);
     spin_lock(&d->ctl_lock);
     devices_block_dma(d);
     spin_unlock(&d->ctl_lock);

@@ -119,6 +119,7 @@ int domain_kill(struct domain *d);            /* -ERESTART until all is given ba
 void domain_pause(struct domain *d);          /* all vCPUs out of the guest when this returns (not the caller's own). No lock held */
 void domain_unpause(struct domain *d);        /* undoes one domain_pause, or the ctl_pause that a domain is created with */
 void domain_reset_shared_info(struct domain *d); /* to what a new domain sees: no events, the wall clock */
+void domain_stop_watchdogs(struct domain *d); /* paused; ctl_lock NOT held: an expiring one takes it */
 void domain_release_infos(struct domain *d);  /* registered vcpu_info frames back; the vCPUs are stopped */
 /* Ends the domain's run with SHUTDOWN_* `code`: pauses its vCPUs, records `why`, raises VIRQ_DOM_EXC; domain 0: the machine goes. */
 void domain_shutdown(struct domain *d, unsigned code, const char *why);
@@ -143,7 +144,7 @@ void vcpu_forget(unsigned c, struct vcpu *v); /* CPU c must not save v's FPU any
 
 /* dom/restart.c (docs/recovery.md) */
 int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM */
-int restart_in_place(struct domain *d, const char *why); /* -ENODATA; ctl_lock held, paused by domain_pause */
+int restart_in_place(struct domain *d, const char *why); /* -ENODATA; ctl_lock held, paused by domain_pause, watchdogs stopped */
 void restart_forget(struct domain *d);
 
 /* dom/passthrough.c (docs/passthrough.md). A function is assigned with its DMA blocked, until device_enable_dma. */

@@ -216,10 +216,6 @@ static void stop_old(struct domain *d, const struct snapshot *s)
     devices_block_dma(d);
     grants_drop_mappings(d);
     domain_release_infos(d);
-    for (unsigned i = 0; i < ARRAY_SIZE(d->watchdog); i++) {
-        timer_cancel(&d->watchdog[i]);
-        d->watchdog_used[i] = false;
-    }
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         if (!d->vcpu[i]) continue;
         if (d->vcpu[i]->periodic.fn) timer_cancel(&d->vcpu[i]->periodic);

@@ -118,6 +118,7 @@ static void restarts(void)
         strcpy(page(zero, 0x200 + n), "in the peer's hands");
         if (n & 1) domain_shutdown(d, SHUTDOWN_crash, "test");
         domain_pause(d);
+        domain_stop_watchdogs(d);
         spin_lock(&d->ctl_lock);
         CU_ASSERT_EQUAL(restart_in_place(d, "restart by test"), 0);
         spin_unlock(&d->ctl_lock);
