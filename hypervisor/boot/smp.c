@@ -133,6 +133,7 @@ static bool start_one(uint32_t id)
     wake(id);
     if (!wait_seat_beyond(AP_OFFERED, START_NS) &&
         __atomic_compare_exchange_n(&ap_seat, &offered, AP_NONE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+        /* its frames stay allocated: the guard page cannot be given out again */
         log_warn("smp: the CPU with APIC id %u did not start in %llu s: going on without it", id, START_NS / 1000000000);
         return false;
     }

@@ -123,7 +123,7 @@ _Noreturn void panic(const char *fmt, ...)
         emit(line, (unsigned)n, true);
         if (console_port != log_port)
             serial_write(console_port, line, (unsigned)n);
-        backtrace_from((uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0));
+        backtrace_from((uint64_t)__builtin_return_address(0), *(uint64_t *)__builtin_frame_address(0));
         static const char end[] = "(BH) This is a bug in Bulkhead. The machine is stopped.\n";
         emit(end, sizeof(end) - 1, true);
     }
