@@ -60,7 +60,7 @@ static int restart(struct vcpu *v, struct domain *d, struct bh_op *op)
     spin_lock(&d->ctl_lock);
     int rc = restart_in_place(d, why);
     spin_unlock(&d->ctl_lock);
-    fill_info(d, op);
+    if (!rc) fill_info(d, op);
     domain_unpause(d);
     return rc;
 }
@@ -144,6 +144,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;
     default: return -ENOSYS;
     }
+    if (rc == -ERESTART) return call_restart(v, cmd, args->a[1], args->a[2]);
     if (!rc && call_put(v, args->a[1], &op)) {
         if (cmd == BH_OP_msi_bind) event_close(v->dom, op.u.msi.port);
         rc = -EFAULT;

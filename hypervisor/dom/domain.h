@@ -144,7 +144,8 @@ void vcpu_forget(unsigned c, struct vcpu *v); /* CPU c must not save v's FPU any
 
 /* dom/restart.c (docs/recovery.md) */
 int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM */
-int restart_in_place(struct domain *d, const char *why); /* -ENODATA; ctl_lock held, paused by domain_pause, watchdogs stopped */
+int restart_in_place(struct domain *d, const char *why); /* ctl_lock held, paused by domain_pause,
+                                                watchdogs stopped. -ENODATA, -ENOMEM; -ERESTART: stopped, call again to go on */
 void restart_forget(struct domain *d);
 
 /* dom/passthrough.c (docs/passthrough.md). A function is assigned with its DMA blocked, until device_enable_dma. */

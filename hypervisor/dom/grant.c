@@ -284,12 +284,18 @@ void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op)
     }
 }
 
-void grants_drop_mappings(struct domain *d)
+bool grants_drop_mappings(struct domain *d, unsigned budget)
 {
     for (unsigned h = 0; h < d->grant.nr_track; h++) {
         struct maptrack t;
-        if (track_grab(&d->grant, h, &t)) unmap(d, h, &t);
+        if (!track_grab(&d->grant, h, &t)) continue;
+        if (!budget--) {
+            track_set(&d->grant, h, t);
+            return false;
+        }
+        unmap(d, h, &t);
     }
+    return true;
 }
 
 /* ---- copy ---- */

@@ -39,6 +39,8 @@ int grant_query_size(struct domain *d, struct gnttab_query_size *op);
 /* Restart in place: empties the table but for the `n` first entries, which become `keep`. Pins of other entries are forgotten
  * here (their holders keep the frames). A kept entry stays pinned only while its frame is still the one at its gfn. */
 void grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n);
-/* Drop all mappings that d holds of others (restart in place, destruction): p2m and IOMMU entries out, in-use flags cleared. */
-void grants_drop_mappings(struct domain *d);
+/* Drop the mappings that d holds of others (restart in place, destruction): p2m and IOMMU entries out, in-use flags cleared.
+ * At most `budget` of them; true when none is left. d's vCPUs are stopped. */
+#define GRANT_DROP_BUDGET 2048u
+bool grants_drop_mappings(struct domain *d, unsigned budget);
 #endif

@@ -213,8 +213,6 @@ static int lay_out(struct domain *d, const struct snapshot *s)
 
 static void stop_old(struct domain *d, const struct snapshot *s)
 {
-    devices_block_dma(d);
-    grants_drop_mappings(d);
     domain_release_infos(d);
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         if (!d->vcpu[i]) continue;
@@ -269,6 +267,8 @@ int restart_in_place(struct domain *d, const char *why)
     if (d->dying) return -ESRCH;
     uint64_t t0 = now_ns();
     mark_dead(d, why);
+    devices_block_dma(d);
+    if (!grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
     stop_old(d, s);
     uint64_t t1 = now_ns();
     int rc = lay_out(d, s);
