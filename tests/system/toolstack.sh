@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The toolstack in earnest: every verb, what it refuses, a disk attached and detached under a running guest, two functions in one
 # driver domain, policies (reboot rebuilds, poweroff destroys, storms end in quarantine), nothing left behind.
-# limit: 400
+# limit: 500
 . "$(dirname "$0")/lib/host.sh"
 disk 64
 truncate -s 32M "$OUT/second.img"
@@ -83,6 +83,18 @@ bh block-detach guest xvdb || fail "bh block-detach"
 bh block-list guest | grep -q '^51728' && fail "xvdb is still there"
 bh block-list guest | grep -q '^51712 .* 4 ' || fail "xvda is gone"
 
+# supervisor and PCI service may end and come back: the driver domain is theirs again
+kill "$(pidof bhd)" "$(pidof pcid)"
+sleep 1
+pcid || fail "pcid does not start again"
+bhd || fail "bhd does not start again"
+grep -q 'domain 1 keeps its 2 functions' /var/log/bulkhead/pcid.log || fail "pcid lost the functions: $(cat /var/log/bulkhead/pcid.log)"
+bh kill disk || fail "bh kill"
+restarted disk 1 20
+says disk 'incarnation 2, 2 controller' 20
+bh block-list guest | grep -q '^51712 .* 4 ' || fail "xvda is gone after the restart"
+refused 'belongs to domain 1 already' bh create -q /domains/10-disk.cfg name="'other'"
+
 # storms end in quarantine; the policy file says so
 bh create /files/storm.cfg || fail "bh create storm"
 left=100
@@ -133,5 +145,5 @@ xenstore-ls -f /local/domain | grep -v '^/local/domain/0 \|^/local/domain/0/\(na
     grep . && fail "something is left in xenstore"
 echo "toolstack: all well"
 END
-LIMIT=380 board --disk "$OUT/disk.img" --disk "$OUT/second.img"
+LIMIT=480 board --disk "$OUT/disk.img" --disk "$OUT/second.img"
 grep -q "toolstack: all well" "$OUT/out" || fail "the script did not reach its end"

@@ -163,6 +163,37 @@ static void owner_drop_fn(struct owner *o, unsigned i)
     }
 }
 
+/* BAR sizes in xenstore, for a pcid that starts again: sizing a BAR stops the device, which an owner would notice. */
+static int keep_sizes(const struct owner *o, unsigned slot, const struct fn *f, struct err *e)
+{
+    char path[96], text[128] = "";
+    size_t at = 0;
+    for (unsigned i = 0; i < PCI_VIEW_BARS; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%llx", i ? " " : "", (unsigned long long)f->bar[i].size);
+    snprintf(path, sizeof(path), "/local/domain/0/backend/pci/%u/0/size-%u", o->domid, slot);
+    return store_write(h, path, text) ? err_set(e, "cannot write %s: %s", path, strerror(errno)) : 0;
+}
+
+/* The sizes as kept, the addresses as they are. 0 or -1. */
+static int recall_sizes(const struct owner *o, unsigned slot, struct fn *f)
+{
+    unsigned long long size[PCI_VIEW_BARS];
+    char *text = store_read(h, "/local/domain/0/backend/pci/%u/0/size-%u", o->domid, slot);
+    int n = text ? sscanf(text, "%llx %llx %llx %llx %llx %llx", &size[0], &size[1], &size[2], &size[3], &size[4], &size[5]) : 0;
+    free(text);
+    if (n != (int)PCI_VIEW_BARS)
+        return -1;
+    for (unsigned i = 0; i < PCI_VIEW_BARS; i++) {
+        uint32_t low = config_read(f, PCI_BASE_ADDRESS_0 + 4 * i, 4);
+        bool wide = size[i] && (low & 7) == 4 && i + 1 < PCI_VIEW_BARS;
+        f->bar[i] = (struct bar){.size = size[i], .io = low & 1};
+        f->bar[i].addr = low & ~(low & 1 ? 3u : 15u);
+        if (wide)
+            f->bar[i].addr |= (uint64_t)config_read(f, PCI_BASE_ADDRESS_0 + 4 * i + 4, 4) << 32;
+    }
+    return 0;
+}
+
 /* Vdev-N is slot N, function 0 (store_add_pci writes the same). */
 static int publish(struct owner *o, struct fn *f, struct err *e)
 {
@@ -175,6 +206,8 @@ static int publish(struct owner *o, struct fn *f, struct err *e)
     if (n > 1)
         pciback_stop(&o->back);
     int rc = store_add_pci(h, o->domid, sbdf, n, e);
+    if (!rc)
+        rc = keep_sizes(o, n - 1, f, e);
     if (!rc && (errno = pciback_start(&o->back)))
         rc = err_set(e, "cannot watch the front: %s", strerror(errno));
     if (rc)
@@ -272,10 +305,10 @@ static void take_all(struct owner *o, bool alive)
 /* One of several: its nodes go, the others keep their numbers. */
 static void take_one(struct owner *o, unsigned i)
 {
-    static const char *const nodes[] = {"dev", "vdev", "state"};
+    static const char *const nodes[] = {"dev", "vdev", "state", "size"};
     char path[96];
     unsigned slot = o->back.fn[i].vsbdf >> 3;
-    for (unsigned n = 0; n < 3; n++) {
+    for (unsigned n = 0; n < 4; n++) {
         snprintf(path, sizeof(path), "/local/domain/0/backend/pci/%u/0/%s-%u", o->domid, nodes[n], slot);
         store_rm(h, path);
     }
@@ -326,9 +359,10 @@ static void adopt_fn(struct owner *o, unsigned slot)
     free(text);
     if (!f || f->owner != NO_OWNER)
         return;
-    /* Sizing stops decoding for a moment: the owner is paused meanwhile. */
-    config_size_bars(f);
-    owner_add_fn(o, f, slot << 3);
+    if (recall_sizes(o, slot, f))
+        host_log("%06x: domain %u has it, but its BAR sizes are not in xenstore: left alone", f->sbdf, o->domid);
+    else
+        owner_add_fn(o, f, slot << 3);
 }
 
 static void adopt(uint32_t domid)
@@ -338,10 +372,8 @@ static void adopt(uint32_t domid)
     if (domain_info(h, domid, &info) || store_number(h, &n, "/local/domain/0/backend/pci/%u/0/num_devs", domid))
         return;
     struct owner *o = owner_make(domid);
-    xc_domain_pause(h->xc, domid);
     for (unsigned slot = 0; o && slot < n && slot < PCIBACK_MAX; slot++)
         adopt_fn(o, slot);
-    xc_domain_unpause(h->xc, domid);
     if (o && o->back.nr_fns && !pciback_start(&o->back))
         host_log("domain %u keeps its %u functions", domid, o->back.nr_fns);
     else if (o)

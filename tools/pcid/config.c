@@ -162,7 +162,6 @@ void config_size_bars(struct fn *f)
     for (unsigned i = 0; i < PCI_VIEW_BARS;)
         i += size_bar(f, i);
     config_write(f, PCI_COMMAND, 2, command);
-    f->sized = true;
 }
 
 static uint32_t view_read(void *hw, unsigned offset, unsigned size)

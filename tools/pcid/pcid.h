@@ -24,7 +24,6 @@ struct fn {
     struct pci_dev *dev;
     uint32_t owner; /* domain or NO_OWNER */
     struct bar bar[PCI_VIEW_BARS];
-    bool sized;
     struct pci_view view;
 };
 
