@@ -56,12 +56,17 @@ struct blk_queue {
     struct pgrant_cache pages;
 };
 
+/* A front whose disk is gone gets errors for this long before it sees Closing: a stock front stops its queues there, and
+ * what is still in them then is never answered. */
+#define BLK_ENDING_NS 3000000000ull
+
 struct blk_dev {
     struct xb_dev *xb;
     struct disk *disk;
     bool readonly, discard, persistent;
     unsigned nqueues;
     struct blk_queue *queue[BLK_MAX_QUEUES];
+    struct host_timer ending; /* the disk is gone: when the front is told to close */
 };
 
 /* Ring and event channel of queue number n as the front published them; 0 or -errno with the reason given. */

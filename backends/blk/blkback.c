@@ -250,7 +250,10 @@ void blk_ring_broken(struct blk_dev *dev, const char *why)
 
 static void forget(struct xb_dev *d)
 {
-    host_free(d->priv);
+    struct blk_dev *dev = d->priv;
+    if (dev)
+        host_timer_cancel(&dev->ending);
+    host_free(dev);
     d->priv = NULL;
 }
 
@@ -259,6 +262,13 @@ static const struct xb_ops ops = {
 };
 
 /* --- disks that come and go --- */
+
+static void end(void *arg)
+{
+    struct xb_dev *d = arg;
+    if (d->connected)
+        xb_break(d);
+}
 
 static void disk_changed(struct disk *disk, const char *why)
 {
@@ -272,7 +282,9 @@ static void disk_changed(struct disk *disk, const char *why)
             xb_again(d);
         } else if (dev && dev->disk == disk) {
             xb_error(d, "disk %s is gone: %s", disk->name, why);
-            xb_break(d);
+            dev->ending.fn = end;
+            dev->ending.arg = d;
+            host_timer_set(&dev->ending, host_now() + BLK_ENDING_NS);
         }
     }
 }

@@ -4,6 +4,7 @@
  * adoption after a death at every step. Each case runs in a process of its own: the backend keeps its devices for life.
  */
 #define _GNU_SOURCE
+#include "backends/blk/blk.h"
 #include "backends/blk/blkback.h"
 #include "fake_disk.h"
 #include "fake_front.h"
@@ -514,6 +515,14 @@ static void disk_lost(void)
     disk_gone(&disk.disk, "the controller does not answer");
     fake_settle();
     CHECK(front_collect(f, 0) == 2 && f->q[0].errors == 2);
+    CHECK(front_back_state(f) == 4); /* errors first: what a front has in its queues at Closing stays there */
+    front_ask(f, 0, &r);
+    fake_settle();
+    complete_all();
+    fake_settle();
+    CHECK(front_collect(f, 0) == 1 && f->q[0].errors == 3);
+    fake->now += BLK_ENDING_NS;
+    fake_settle();
     CHECK(front_back_state(f) == 5 && strstr(back(f, "error"), "does not answer") && fake_mapped() == 0);
     front_state(f, 6);
     fake_settle();
@@ -671,6 +680,9 @@ static void come_back_without(void)
     blkback_lost("the controller is silent");
     fake_settle();
     CHECK(front_collect(f, 0) == 5 && f->q[0].errors == 5 && f->q[0].wrong == 0);
+    CHECK(front_back_state(f) == 4);
+    fake->now += BLK_ENDING_NS;
+    fake_settle();
     CHECK(front_back_state(f) == 5 && strstr(back(f, "error"), "silent") && fake_mapped() == 0);
     front_state(f, 6);
     fake_settle();
