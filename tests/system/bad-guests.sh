@@ -6,13 +6,12 @@
 disk 128
 driver_domain
 stock_guest guest "bh.work=verify bh.seconds=30 bh.mib=8 bh.workers=1" "$DISK"
-image=$BUILD/tests/domains/misbehave.elf
 for mode in garbage triple flood events spin; do
     mkdir -p "$OUT/files"
     tiny_domain $mode "/files/misbehave.elf" "$mode 1"
     mv "$OUT/domains/30-$mode.cfg" "$OUT/files/$mode.cfg"
 done
-cp "$image" "$OUT/files/misbehave.elf"
+cp "$BUILD/tests/domains/misbehave.elf" "$OUT/files/"
 script <<'END'
 says guest '^verify: ' 150
 for mode in garbage triple flood events spin; do

@@ -11,9 +11,13 @@ script <<'END'
 says guest '^verify: [3-9] s, .*errors 0' 150
 ! grep -q 'errors [1-9]' "$(console guest)" || fail "errors before the kill"
 bh kill disk || fail "bh kill"
-says guest '^GUEST RESULT FAILED' 150
-grep -q '^verify: I/O error' "$(console guest)" || fail "the guest saw no I/O error"
+says guest '^verify: I/O error' 60
 says disk 'do not come back' 30
+guest=$(bh domid guest)
+[ "$(xenstore-read "/local/domain/$(bh domid disk)/backend/vbd/$guest/51712/state")" -ge 5 ] || fail "the backend did not close"
+# Linux keeps requests that it has queued until the device is taken away
+bh block-detach --force guest xvda || fail "bh block-detach"
+says guest '^GUEST RESULT FAILED' 60
 grep disk /var/log/bulkhead/bhd.log
 bh list
 [ "$(state guest)" ] || fail "the guest is gone"
