@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sched/ (core, round robin, timers) and lib/lock.c, the real sources over fake CPUs. First simulated: one thread plays
- * all CPUs in random order, with simulated time. Then for real: one thread per CPU, units are freed while others look.
+ * all CPUs in random order, with simulated time. Then for real: one thread per CPU, which is made to lose its time behind
+ * unlocks; units are freed while others look.
  * Properties: no unit on two CPUs, none idles while another waits that it may run, affinity is kept, no wake-up is lost.
  */
 #include "sched/sched.h" /* Xen's errno names before the host's macros */
@@ -52,6 +53,18 @@ void panic(const char *fmt, ...)
     va_end(ap);
     fputc('\n', stderr);
     abort();
+}
+
+/* ld --wrap: a CPU may be slow at the worst places, behind an unlock. */
+void __real_spin_unlock(struct spinlock *l);
+void __wrap_spin_unlock(struct spinlock *l);
+void __wrap_spin_unlock(struct spinlock *l)
+{
+    static _Thread_local unsigned random = 7;
+
+    __real_spin_unlock(l);
+    if (!simulated && rand_r(&random) % 32 == 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000 + rand_r(&random) % 50000}, NULL);
 }
 
 static void cpus_start(unsigned n)
@@ -164,14 +177,16 @@ static void random_act(unsigned c)
         if (!on[c])
             break;
         i = (unsigned)(on[c] - unit);
-        sched_block(on[c], is_wanted, &wanted[i]);
+        CU_ASSERT_FATAL(sched_block(on[c], is_wanted, &wanted[i]) == !wanted[i]);
+        CU_ASSERT_FATAL(on[c]->blocked == !wanted[i]);
         wanted[i] = false;
         break;
     case 2:
     case 3:
         wanted[i] = true;
         sched_wake(u);
-        wanted[i] = wanted[i] && !u->blocked && u->running && rnd(2);
+        CU_ASSERT_FALSE_FATAL(u->blocked);
+        wanted[i] = rnd(2); /* seen by the unit at once, or not before it blocks */
         break;
     case 4:
         if (u->pause_count < 3)
@@ -398,7 +413,7 @@ static void restless_timer_lets_others_work(void)
 #define SHARED 6
 struct runner { struct sched_unit u; unsigned owner, wanted; uint64_t turns; };
 static struct runner shared[SHARED];
-static unsigned stop, errors;
+static unsigned stop, calm, errors;
 
 static bool runner_wanted(void *arg) { return __atomic_exchange_n(&((struct runner *)arg)->wanted, 0, __ATOMIC_SEQ_CST); }
 
@@ -423,9 +438,12 @@ static void run_unit(struct sched_unit *u, unsigned *random)
     r->turns++;
     for (volatile unsigned i = 0; i < 200; i++)
         ;
-    if (rand_r(random) % 3)
+    bool alone = __atomic_load_n(&calm, __ATOMIC_SEQ_CST);
+    if (!alone && rand_r(random) % 3)
         runner_wake(&shared[(unsigned)rand_r(random) % SHARED]);
-    if (rand_r(random) % 2)
+    if (alone)
+        u->slice_end = 1; /* used up: waking it preempts nobody */
+    if (alone || rand_r(random) % 2)
         sched_block(u, runner_wanted, r);
     expect(__atomic_exchange_n(&r->owner, 0, __ATOMIC_SEQ_CST) == fake_cpu + 1, "nobody else took the unit");
 }
@@ -433,19 +451,25 @@ static void run_unit(struct sched_unit *u, unsigned *random)
 static void *cpu_thread(void *arg)
 {
     struct sched_unit *u = NULL;
+    bool entered = false;
     unsigned random;
 
     fake_cpu = (unsigned)(uintptr_t)arg;
     random = fake_cpu + 1;
     while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
-        if (deadline[fake_cpu] && now_ns() >= deadline[fake_cpu])
+        if (deadline[fake_cpu] && now_ns() >= deadline[fake_cpu] && !__atomic_load_n(&calm, __ATOMIC_SEQ_CST)) {
+            deadline[fake_cpu] = 0; /* in the calm a slice's end must not make up for a kick that was forgotten */
             softirq_raise(SOFTIRQ_TIMER);
+        }
+        if (!u && entered && !__atomic_load_n(&this_cpu(softirq_pending), __ATOMIC_SEQ_CST)) {
+            sched_yield(); /* halted */
+            continue;
+        }
+        entered = true;
         softirq_run();
         if (sched_must_reschedule())
             u = sched_next();
-        if (!u)
-            sched_yield();
-        else
+        if (u)
             run_unit(u, &random);
     }
     return NULL;
@@ -470,18 +494,33 @@ static void control(unsigned *random)
     free(r);
 }
 
-static void wake_all_and_see(void)
+static bool at_rest(const struct runner *r)
 {
-    uint64_t before[SHARED], give_up = now_ns() + 5000 * MS;
+    return READ_ONCE(r->u.blocked) && !READ_ONCE(r->u.running) && !__atomic_load_n(&r->wanted, __ATOMIC_SEQ_CST);
+}
 
-    for (unsigned i = 0; i < SHARED; i++) {
-        before[i] = __atomic_load_n(&shared[i].turns, __ATOMIC_SEQ_CST);
-        runner_wake(&shared[i]);
-    }
-    for (unsigned i = 0; i < SHARED; i++) {
-        while (__atomic_load_n(&shared[i].turns, __ATOMIC_SEQ_CST) == before[i] && now_ns() < give_up)
-            sched_yield();
-        expect(shared[i].turns != before[i], "a woken unit runs");
+/* Nobody helps by chance any more: every single wake-up must be enough, also one that meets a CPU on its way to idle. */
+static void lone_wakeups(unsigned *random)
+{
+    __atomic_store_n(&calm, 1, __ATOMIC_SEQ_CST);
+    for (unsigned i = 0; i < SHARED; i++) /* one CPU for each, so that no other can help */
+        sched_set_affinity(&shared[i].u, 1u << i % THREADS);
+    for (unsigned round = 0; round < 4000 && !errors; round++) {
+        uint64_t before[SHARED], give_up = now_ns() + 3000 * MS;
+        unsigned which = round % 8 ? 1u << (unsigned)rand_r(random) % SHARED : (unsigned)rand_r(random);
+
+        for (unsigned i = 0; i < SHARED; i++) {
+            before[i] = __atomic_load_n(&shared[i].turns, __ATOMIC_SEQ_CST);
+            if (which >> i & 1)
+                runner_wake(&shared[i]);
+        }
+        for (unsigned i = 0; i < SHARED; i++) {
+            while (which >> i & 1 && (__atomic_load_n(&shared[i].turns, __ATOMIC_SEQ_CST) == before[i] || !at_rest(&shared[i])) &&
+                   now_ns() < give_up)
+                sched_yield();
+            expect(!(which >> i & 1) || shared[i].turns != before[i], "a woken unit runs");
+            expect(at_rest(&shared[i]) || !(which >> i & 1), "a unit does not block over a wake-up");
+        }
     }
 }
 
@@ -503,7 +542,7 @@ static void threads(void)
         CU_ASSERT_EQUAL_FATAL(pthread_create(&t[i], NULL, cpu_thread, (void *)i), 0);
     for (end = now_ns() + 1000 * MS; now_ns() < end;)
         control(&random);
-    wake_all_and_see();
+    lone_wakeups(&random);
     __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(t[i], NULL);
