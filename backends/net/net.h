@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside netback: netback.c (devices: negotiation, adoption, closing), tx.c (from the front), rx.c (to the front) and
+ * switch.c (between them and the wire). Packets are handed on with their reference.
+ */
+#ifndef BACKENDS_NET_H
+#define BACKENDS_NET_H
+#include "backends/core/host.h"
+#include "backends/core/xenbus.h"
+#include "backends/net/netback.h"
+#include "backends/net/nic.h"
+#include "backends/net/nring.h"
+
+struct vif;
+struct vif_queue {
+    struct vif *vif;
+    struct ring tx, rx;
+    struct host_map tx_map, rx_map;
+    int tx_port, rx_port;          /* the same one without split event channels; -1 = none */
+    bool tx_running, tx_stalled;   /* stalled: the pool or the wire has no room */
+    bool rx_dirty;                 /* packets were queued since the last drain */
+    struct pkt *wait[NET_WAIT_MAX]; /* for the front's buffers */
+    unsigned wait_first, wait_n, wait_big;
+};
+
+struct vif_stats { uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped, rx_packets, rx_bytes, rx_errors, rx_dropped; };
+
+struct vif {
+    struct xb_dev *xb;
+    char name[16];                 /* vif3.0 */
+    uint8_t mac[6];
+    unsigned wire;                 /* number of its card */
+    bool sg, gso4, gso6, csum4, csum6; /* what the front takes */
+    bool mcast_filter;
+    unsigned nmcast;
+    uint8_t mcast[NET_MAX_MCAST][6];
+    unsigned nqueues;
+    struct vif_queue *queue[NET_MAX_QUEUES];
+    bool up;
+    struct vif_stats stats;
+    struct vif *next;              /* those that are up */
+};
+
+/* netback.c */
+void vif_broken(struct vif *v, const char *why);
+extern struct vif *vifs_up;
+
+/* tx.c */
+void tx_run(struct vif_queue *q);
+void tx_resume(void);              /* queues that stalled */
+
+/* rx.c */
+void rx_queue(struct vif *v, struct pkt *p); /* for the front; takes p */
+void rx_run(struct vif_queue *q);            /* copy what waits into the front's buffers */
+void rx_forget(struct vif_queue *q);         /* drop what waits */
+
+/* switch.c */
+void switch_from_vif(struct vif *v, struct pkt *p); /* takes p */
+bool switch_room(const struct vif *v);              /* the wire and the pool can take a packet of any size */
+void switch_settle(void);                           /* after a batch */
+#endif

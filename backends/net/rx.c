@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* From the switch to a front: packets wait for the front's buffers, are copied there in batches, answered in order. */
+#include "backends/net/net.h"
+
+#include <string.h>
+
+#define PAGE_BYTES 4096u
+
+/* --- waiting --- */
+
+static void enqueue(struct pkt *p, void *arg)
+{
+    struct vif *v = arg;
+    struct vif_queue *q = v->queue[v->nqueues > 1 ? pkt_flow(p) % v->nqueues : 0];
+    bool full = p->big ? q->wait_big >= NET_WAIT_BIG || q->wait_big > pkt_free_big() : q->wait_n > pkt_free_small();
+    if (full || q->wait_n == NET_WAIT_MAX) { /* what others leave free limits each: nobody can hold the whole pool */
+        v->stats.rx_dropped++;
+        pkt_put(p);
+        return;
+    }
+    q->wait[(q->wait_first + q->wait_n++) % NET_WAIT_MAX] = p;
+    q->wait_big += p->big;
+    q->rx_dirty = true;
+}
+
+static struct pkt *dequeue(struct vif_queue *q)
+{
+    struct pkt *p = q->wait[q->wait_first];
+    q->wait_first = (q->wait_first + 1) % NET_WAIT_MAX;
+    q->wait_n--;
+    q->wait_big -= p->big;
+    return p;
+}
+
+void rx_forget(struct vif_queue *q)
+{
+    while (q->wait_n)
+        pkt_put(dequeue(q));
+}
+
+static void enqueue_segment(struct pkt *s, void *arg)
+{
+    struct vif *v = arg;
+    if (!(s->ip == 6 ? v->csum6 : v->csum4))
+        pkt_checksum(s);
+    enqueue(s, v);
+}
+
+/* As the front takes it: checksums and segments that it cannot handle are done here, before anybody else has p. */
+void rx_queue(struct vif *v, struct pkt *p)
+{
+    bool csum = p->ip == 6 ? v->csum6 : v->csum4;
+    if (p->gso && !(v->sg && csum && (p->gso == 4 ? v->gso4 : v->gso6))) {
+        pkt_segment(p, enqueue_segment, v);
+        pkt_put(p);
+        return;
+    }
+    if (p->csum_blank && !csum)
+        pkt_checksum(p);
+    if (p->len > PAGE_BYTES && !v->sg) {
+        v->stats.rx_dropped++;
+        pkt_put(p);
+        return;
+    }
+    enqueue(p, v);
+}
+
+/* --- copying --- */
+
+struct batch {
+    unsigned n, nops;
+    struct { struct pkt *p; struct nring_rx_note note; unsigned op, nops; } item[NET_BATCH];
+    struct host_copy op[NET_BATCH + NET_MAX_DATA_SLOTS];
+};
+static struct batch batch; /* one queue at a time */
+
+static unsigned slots_of(const struct pkt *p)
+{
+    return (p->len + PAGE_BYTES - 1) / PAGE_BYTES + (p->gso != 0);
+}
+
+/* Enough buffers for n slots? Otherwise the front shall say when. */
+static int have_slots(struct vif_queue *q, unsigned n)
+{
+    int pending = ring_pending(&q->rx);
+    if (pending >= 0 && (unsigned)pending < n) {
+        q->rx.shared->req_event = q->rx.req_cons + n;
+        __sync_synchronize(); /* the front sees the threshold before we look again */
+        pending = ring_pending(&q->rx);
+    }
+    return pending < 0 ? pending : (unsigned)pending >= n;
+}
+
+static void take(struct vif_queue *q, struct pkt *p)
+{
+    unsigned i = batch.n++, slots = slots_of(p), at = 0;
+    struct nring_rx_note *n = &batch.item[i].note;
+    memset(n, 0, sizeof(*n));
+    n->slots = (uint16_t)slots;
+    n->len = p->len;
+    n->mss = p->mss;
+    n->gso = p->gso == 4 ? XEN_NETIF_GSO_TYPE_TCPV4 : p->gso ? XEN_NETIF_GSO_TYPE_TCPV6 : 0;
+    n->flags = p->csum_blank ? NETRXF_csum_blank | NETRXF_data_validated : p->validated ? NETRXF_data_validated : 0;
+    batch.item[i].p = p;
+    batch.item[i].op = batch.nops;
+    for (unsigned s = 0; s < slots; s++) {
+        struct netif_rx_request req;
+        ring_take(&q->rx, &req, sizeof(req));
+        if (p->gso && s == 1)
+            continue; /* its slot carries the extra info, its buffer nothing */
+        uint32_t bytes = p->len - at < PAGE_BYTES ? p->len - at : PAGE_BYTES;
+        batch.op[batch.nops++] = (struct host_copy){.ref = req.gref, .dom = q->vif->xb->domid, .len = (uint16_t)bytes,
+                                                    .to_guest = true, .local = p->data + at, .status = -1};
+        at += bytes;
+    }
+    batch.item[i].nops = batch.nops - batch.item[i].op;
+}
+
+static void answer(struct vif_queue *q, unsigned i)
+{
+    struct pkt *p = batch.item[i].p;
+    struct vif_stats *stats = &q->vif->stats;
+    for (unsigned k = 0; k < batch.item[i].nops; k++)
+        if (batch.op[batch.item[i].op + k].status)
+            batch.item[i].note.error = 1;
+    if (batch.item[i].note.error) {
+        stats->rx_errors++;
+    } else {
+        stats->rx_packets++;
+        stats->rx_bytes += p->len;
+    }
+    nring_rx_answer(&q->rx, &batch.item[i].note);
+    pkt_put(p);
+}
+
+void rx_run(struct vif_queue *q)
+{
+    int rc = 1;
+    q->rx_dirty = false;
+    while (q->wait_n && rc > 0) {
+        batch.n = batch.nops = 0;
+        while (q->wait_n && batch.n < NET_BATCH && batch.nops < NET_BATCH &&
+               (rc = have_slots(q, slots_of(q->wait[q->wait_first]))) > 0)
+            take(q, dequeue(q));
+        if (batch.nops)
+            host_copy(batch.op, batch.nops);
+        for (unsigned i = 0; i < batch.n; i++)
+            answer(q, i);
+    }
+    if (ring_push(&q->rx))
+        host_event_send(q->rx_port);
+    if (rc < 0)
+        vif_broken(q->vif, "rx: req_prod is beyond the ring");
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch of a net domain: each card is a segment of its own, to which the interfaces that name it belong.
+ *
+ * The addresses of interfaces are known from the toolstack and cannot move: a front sends with its own address only,
+ * and a frame from the wire that claims one of them is dropped. Everything else is on the wire, unicast to an address
+ * of the wire is never copied to an interface, broadcast and wanted multicast to all others of the segment.
+ */
+#include "backends/net/net.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define POOL_RESERVE 64u /* small packets kept for what a large one may be cut into */
+
+static struct nic *nics;
+
+struct nic *nic_find(unsigned number)
+{
+    struct nic *n = nics;
+    while (n && n->number != number)
+        n = n->next;
+    return n;
+}
+
+void nic_register(struct nic *n)
+{
+    n->next = nics;
+    nics = n;
+}
+
+static bool multicast(const uint8_t *mac)
+{
+    return mac[0] & 1;
+}
+
+static bool broadcast(const uint8_t *mac)
+{
+    return !memcmp(mac, "\xff\xff\xff\xff\xff\xff", 6);
+}
+
+static struct vif *find(unsigned wire, const uint8_t *mac)
+{
+    for (struct vif *v = vifs_up; v; v = v->next)
+        if (v->wire == wire && !memcmp(v->mac, mac, 6))
+            return v;
+    return NULL;
+}
+
+static bool wants(const struct vif *v, const uint8_t *mac)
+{
+    if (!v->mcast_filter || broadcast(mac))
+        return true;
+    for (unsigned i = 0; i < v->nmcast; i++)
+        if (!memcmp(v->mcast[i], mac, 6))
+            return true;
+    return false;
+}
+
+/* --- towards the wire --- */
+
+static void to_wire_now(struct pkt *p, void *arg)
+{
+    struct nic *n = arg;
+    uint32_t frame = p->gso ? (uint32_t)p->payload + p->mss : p->len;
+    if (p->csum_blank && !n->csum)
+        pkt_checksum(p);
+    if (frame > n->frame_max || n->ops->send(n, p))
+        pkt_put(p);
+}
+
+static void to_wire(unsigned wire, struct pkt *p)
+{
+    struct nic *n = nic_find(wire);
+    if (!n || n->gone) {
+        pkt_put(p);
+        return;
+    }
+    bool whole = !p->gso || (p->refs == 1 && (p->gso == 4 ? n->tso4 : n->tso6));
+    if (whole) {
+        to_wire_now(p, n);
+    } else {
+        pkt_segment(p, to_wire_now, n);
+        pkt_put(p);
+    }
+}
+
+/* --- in between --- */
+
+/* Every interface of the segment but one gets a broadcast or multicast; p stays the caller's. */
+static void flood(unsigned wire, const struct vif *but, struct pkt *p)
+{
+    for (struct vif *v = vifs_up; v; v = v->next)
+        if (v != but && v->wire == wire && wants(v, p->data))
+            rx_queue(v, pkt_hold(p));
+}
+
+void switch_from_vif(struct vif *v, struct pkt *p)
+{
+    if (memcmp(p->data + 6, v->mac, 6)) {
+        v->stats.tx_dropped++;
+        pkt_put(p);
+        return;
+    }
+    struct vif *to = multicast(p->data) ? NULL : find(v->wire, p->data);
+    if (to) {
+        if (to != v)
+            rx_queue(to, pkt_hold(p));
+        pkt_put(p);
+        return;
+    }
+    if (multicast(p->data))
+        flood(v->wire, v, p);
+    to_wire(v->wire, p);
+}
+
+void nic_received(struct nic *n, struct pkt *p)
+{
+    if (p->len < PKT_ETH || find(n->number, p->data + 6)) {
+        pkt_put(p);
+        return;
+    }
+    if (multicast(p->data)) {
+        flood(n->number, NULL, p);
+    } else {
+        struct vif *to = find(n->number, p->data);
+        if (to)
+            rx_queue(to, pkt_hold(p));
+    }
+    pkt_put(p);
+}
+
+bool switch_room(const struct vif *v)
+{
+    struct nic *n = nic_find(v->wire);
+    bool room = !n || n->gone || n->ops->room(n); /* gives back to the pool what was sent */
+    return room && pkt_free_small() >= POOL_RESERVE && pkt_free_big();
+}
+
+void switch_settle(void)
+{
+    struct vif *next;
+    for (struct vif *v = vifs_up; v; v = next) {
+        next = v->next;
+        for (unsigned i = 0; i < v->nqueues && v->up; i++)
+            if (v->queue[i]->rx_dirty)
+                rx_run(v->queue[i]);
+    }
+    for (struct nic *n = nics; n; n = n->next)
+        if (!n->gone)
+            n->ops->flush(n);
+}
+
+void nic_settle(void)
+{
+    switch_settle();
+    tx_resume();
+}
+
+void nic_resume(struct nic *n)
+{
+    (void)n;
+    tx_resume();
+}
