@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The fixed data out of the ACPI tables (ACPI 6.4 chapter 5): RSDP, RSDT or XSDT, MADT, MCFG, DMAR, HPET, FADT, and the
- * package \_S5_ that a scan of the DSDT finds; no AML is interpreted. Powers the machine off and resets it.
+ * package \_S5_ that a scan of the DSDT finds; no AML is interpreted.
  * Firmware is not trusted to be right: each pointer is checked against what is mapped, each length against its container,
  * each table against its checksum. A table that fails is named in the log and left out.
  */
 #include "boot/boot.h"
 #include "lib/log.h"
+#include "lib/machine.h"
 #include "lib/string.h"
 #include "lib/x86.h"
 
@@ -14,15 +15,8 @@ struct acpi_info acpi_info;
 
 #define HEADER 36u               /* bytes of the common table header */
 #define MAX_TABLE (16u << 20)    /* no real table is larger */
-#define SLP_EN BIT(13)
-#define SCI_EN BIT(0)
 #define FADT_RESET_SUPPORTED BIT(10)
 #define FADT_TIMER_32BIT BIT(8)
-enum { SPACE_MEMORY, SPACE_IO, SPACE_PCI };
-
-/* What only power-off needs: the second control block, its type, and the way into ACPI mode. */
-static uint16_t pm1b_cnt, smi_cmd;
-static uint8_t s5_type_b, acpi_enable;
 
 static uint16_t get16(const uint8_t *p) { uint16_t v; memcpy(&v, p, sizeof(v)); return v; }
 static uint32_t get32(const uint8_t *p) { uint32_t v; memcpy(&v, p, sizeof(v)); return v; }
@@ -157,7 +151,7 @@ static void parse_mcfg(const uint8_t *t)
     uint32_t len = get32(t + 4);
     for (uint32_t at = 44; at + 16 <= len; at += 16)
         if (get16(t + at + 8) == 0 && t[at + 10] == 0) {
-            acpi_info.mcfg_base = get64(t + at);
+            machine.mcfg_base = get64(t + at);
             return;
         }
 }
@@ -207,8 +201,8 @@ static bool parse_s5(const uint8_t *t)
         int a = small_integer(&q, end), b = small_integer(&q, end);
         if (a < 0 || a > 7)
             continue;
-        acpi_info.s5_type = (uint8_t)a;
-        s5_type_b = b < 0 || b > 7 ? 0 : (uint8_t)b;
+        machine.s5_type_a = (uint8_t)a;
+        machine.s5_type_b = b < 0 || b > 7 ? 0 : (uint8_t)b;
         return true;
     }
     return false;
@@ -224,9 +218,9 @@ static void parse_reset_register(const uint8_t *t)
         log_warn("ACPI: FADT: reset register in space %u at %#lx: ignored", space, (unsigned long)a);
         return;
     }
-    acpi_info.reset_space = space;
-    acpi_info.reset_addr = a;
-    acpi_info.reset_value = t[128];
+    machine.reset_space = space;
+    machine.reset_addr = a;
+    machine.reset_value = t[128];
 }
 
 /* A register block: the extended (generic address) form when the table has it and it names a port, else the old field. */
@@ -244,21 +238,21 @@ static void parse_fadt(const uint8_t *t)
         log_warn("ACPI: FADT: %u bytes are too few: ignored", len);
         return;
     }
-    acpi_info.pm1a_cnt = fadt_port(t, 64, 172);
-    pm1b_cnt = fadt_port(t, 68, 184);
+    machine.pm1a_cnt = fadt_port(t, 64, 172);
+    machine.pm1b_cnt = fadt_port(t, 68, 184);
     if (t[91] == 4) {
         acpi_info.pm_timer_port = fadt_port(t, 76, 208);
         acpi_info.pm_timer_32bit = get32(t + 112) & FADT_TIMER_32BIT;
     }
-    smi_cmd = get32(t + 48) <= 0xffff ? (uint16_t)get32(t + 48) : 0;
-    acpi_enable = t[52];
+    machine.smi_cmd = get32(t + 48) <= 0xffff ? (uint16_t)get32(t + 48) : 0;
+    machine.acpi_enable = t[52];
     if (len >= 129)
         parse_reset_register(t);
     uint64_t x_dsdt = len >= 148 ? get64(t + 140) : 0;
     const uint8_t *dsdt = table_at(x_dsdt ? x_dsdt : get32(t + 40));
     if (!dsdt || memcmp(dsdt, "DSDT", 4) || !parse_s5(dsdt)) {
         log_warn("ACPI: no \\_S5_ in the DSDT: the machine cannot be powered off");
-        acpi_info.pm1a_cnt = pm1b_cnt = 0;
+        machine.pm1a_cnt = machine.pm1b_cnt = 0;
     }
 }
 
@@ -284,11 +278,11 @@ static void parse_tables(const uint8_t *root, unsigned entry_size)
     }
 }
 
-/* Fills acpi_info. -ENODEV without a root table or without a CPU in it. */
+/* Fills acpi_info and machine. -ENODEV without a root table or without a CPU in it. */
 int acpi_init(void)
 {
     memset(&acpi_info, 0, sizeof(acpi_info));
-    pm1b_cnt = smi_cmd = 0;
+    machine = (struct machine){.cmdline = machine.cmdline, .ram_end = machine.ram_end};
     for (unsigned i = 0; i < ARRAY_SIZE(acpi_info.isa); i++)
         acpi_info.isa[i].gsi = i;
     const uint8_t *rsdp = rsdp_find();
@@ -312,71 +306,4 @@ int acpi_init(void)
     log_info("ACPI: %u CPUs, %u I/O APICs, HPET %#lx, PM timer port %#x, %s DMAR", acpi_info.nr_cpus, acpi_info.nr_ioapic,
              (unsigned long)acpi_info.hpet, acpi_info.pm_timer_port, acpi_info.dmar ? "with" : "no");
     return acpi_info.nr_cpus ? 0 : -ENODEV;
-}
-
-/* Long enough for the serial port to send what it holds. */
-static void settle(void)
-{
-    for (unsigned i = 0; i < 100000; i++)
-        cpu_pause();
-}
-
-static _Noreturn void halt_forever(void)
-{
-    for (;;)
-        __asm__ volatile("cli; hlt");
-}
-
-static void sleep_control(uint16_t port, uint8_t type)
-{
-    if (port)
-        outw(port, (uint16_t)((inw(port) & ~(7u << 10 | SLP_EN)) | (unsigned)type << 10 | SLP_EN));
-}
-
-/* 4.8.3.2 and 16.1.4: sleep type into PM1a and PM1b, in ACPI mode. Stops here when the machine stays on. */
-void machine_power_off(void)
-{
-    uint16_t port = acpi_info.pm1a_cnt;
-    settle();
-    if (port && !(inw(port) & SCI_EN) && smi_cmd && acpi_enable) {
-        outb(smi_cmd, acpi_enable);
-        for (unsigned i = 0; i < 1000000 && !(inw(port) & SCI_EN); i++)
-            cpu_pause();
-    }
-    sleep_control(port, acpi_info.s5_type);
-    sleep_control(pm1b_cnt, s5_type_b);
-    log_error("power off: the machine did not go off; it may be switched off now");
-    halt_forever();
-}
-
-/* 4.8.3.6: the register may be a port, memory, or configuration space of bus 0 (device << 32 | function << 16 | offset). */
-static void reset_by_register(void)
-{
-    uint64_t a = acpi_info.reset_addr;
-    if (!a)
-        return;
-    if (acpi_info.reset_space == SPACE_IO) {
-        outb((uint16_t)a, acpi_info.reset_value);
-    } else if (acpi_info.reset_space == SPACE_MEMORY) {
-        *(volatile uint8_t *)mpa_to_virt(mpa(a)) = acpi_info.reset_value;
-    } else {
-        outl(0xcf8, (uint32_t)(BIT(31) | (a >> 32 & 31) << 11 | (a >> 16 & 7) << 8 | (a & 0xfc)));
-        outb((uint16_t)(0xcfc + (a & 3)), acpi_info.reset_value);
-    }
-}
-
-/* The FADT's register, then the chipset's reset control port, then the keyboard controller, then a triple fault. */
-void machine_reset(void)
-{
-    irq_disable();
-    reset_by_register();
-    settle();
-    outb(0xcf9, 0x02);
-    outb(0xcf9, 0x06);
-    settle();
-    outb(0x64, 0xfe);
-    settle();
-    static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) no_idt = {0, 0};
-    __asm__ volatile("lidt %0; int3" ::"m"(no_idt));
-    halt_forever();
 }

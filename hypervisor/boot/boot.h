@@ -30,14 +30,9 @@ struct acpi_info {
     uint16_t pm_timer_port;
     bool pm_timer_32bit;
     const void *dmar;           /* direct map, NULL without */
-    uint64_t mcfg_base;
-    uint16_t pm1a_cnt;          /* S5: port, type */
-    uint8_t s5_type;
-    uint8_t reset_space, reset_value; uint64_t reset_addr;
 };
 extern struct acpi_info acpi_info;
-int acpi_init(void);
-_Noreturn void machine_power_off(void), machine_reset(void);
+int acpi_init(void);             /* fills acpi_info, and what of struct machine the tables tell */
 
 /* boot/smp.c */
 void percpu_init_bsp(void);

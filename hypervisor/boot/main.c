@@ -5,9 +5,10 @@
 #include "irq/apic.h"
 #include "irq/ioapic.h"
 #include "lib/log.h"
+#include "lib/machine.h"
 #include "lib/softirq.h"
 #include "lib/string.h"
-#include "sched/time.h"
+#include "sched/timer.h"
 
 extern char image_text[], image_rodata[], image_data[], image_end[];
 _Noreturn void boot_main(uint32_t magic, uint32_t info);
@@ -101,6 +102,7 @@ static void memory_init(void)
     for (unsigned i = 0; i < boot_info.nr_ram; i++) {
         log_info("RAM %016lx-%016lx", boot_info.ram[i].start, boot_info.ram[i].end - 1);
         bytes += boot_info.ram[i].end - boot_info.ram[i].start;
+        machine.ram_end = MAX(machine.ram_end, boot_info.ram[i].end);
     }
     frames_init(boot_info.ram, boot_info.nr_ram, first_free());
     build_host_tables();
@@ -148,6 +150,7 @@ void boot_main(uint32_t magic, uint32_t info)
     desc_init_cpu();
     if (multiboot_parse(magic, mpa(info)))
         panic("not started by a multiboot 1 or 2 loader (magic %x)", magic);
+    machine.cmdline = boot_info.cmdline;
     log_options();
     log_info("Bulkhead, a type-1 hypervisor. Options: %s", boot_info.cmdline[0] ? boot_info.cmdline : "none");
     memory_init();

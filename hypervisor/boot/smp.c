@@ -10,7 +10,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "sched/sched.h"
-#include "sched/time.h"
+#include "sched/timer.h"
 
 #define STACK_ORDER 3 /* 32 KiB, of which the lowest page is the guard */
 #define START_NS 3000000000ull

@@ -3,7 +3,7 @@
  * domctl (xen/domctl.h), for the CONTROL role. Each operation is one function over the copied structure; the dispatcher finds the
  * domain, calls it and copies the structure back. A control domain cannot be paused or destroyed, by itself or another.
  */
-#include "boot/boot.h"
+#include "lib/machine.h"
 #include "call/hvmcontext.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -286,7 +286,7 @@ static int cpu_policy(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 /* Frames that no domain may have as a device: RAM, interrupt controllers and IOMMUs, configuration space. */
 static bool forbidden_mmio(uint64_t first, uint64_t n)
 {
-    uint64_t mcfg = acpi_info.mcfg_base >> PAGE_SHIFT, end = first + n;
+    uint64_t mcfg = machine.mcfg_base >> PAGE_SHIFT, end = first + n;
     if (end < first || end > 1ull << 36) return true;
     if (first < 0xff000 && end > 0xfec00) return true;
     if (mcfg && first < mcfg + (256ull << 8) && end > mcfg) return true;

@@ -4,7 +4,7 @@
  * extents already done (continuation; also what the caller may begin with). RSI = argument.
  */
 #include <xen/memory.h>
-#include "boot/boot.h"
+#include "lib/machine.h"
 #include "call/call.h"
 #include "lib/log.h"
 
@@ -241,13 +241,6 @@ static long query(struct vcpu *v, uint64_t cmd, uint64_t arg)
     return rc;
 }
 
-static long maximum_ram_page(void)
-{
-    uint64_t end = 0;
-    for (unsigned i = 0; i < boot_info.nr_ram; i++) end = MAX(end, boot_info.ram[i].end);
-    return (long)(end >> PAGE_SHIFT) - 1;
-}
-
 static long memory_map(struct vcpu *v, uint64_t arg, bool count_only_if_null)
 {
     struct xen_memory_map op;
@@ -305,7 +298,7 @@ long call_memory(struct vcpu *v, const struct call_args *args)
     case XENMEM_current_reservation:
     case XENMEM_maximum_reservation:
     case XENMEM_maximum_gpfn: return query(v, cmd, arg);
-    case XENMEM_maximum_ram_page: return maximum_ram_page();
+    case XENMEM_maximum_ram_page: return (long)(machine.ram_end >> PAGE_SHIFT) - 1;
     case XENMEM_memory_map: return memory_map(v, arg, false);
     case XENMEM_machine_memory_map: return domain_has_role(v->dom, BH_ROLE_CONTROL) ? memory_map(v, arg, true) : -EPERM;
     case XENMEM_set_memory_map: return set_memory_map(v, arg);

@@ -2,7 +2,7 @@
 /* sysctl (xen/sysctl.h) and platform_op (xen/platform.h), for the CONTROL role: questions about the machine. */
 #include <xen/platform.h>
 #include <xen/sysctl.h>
-#include "boot/boot.h"
+#include "lib/machine.h"
 #include "call/hvmcontext.h"
 #include "call/call.h"
 #include "irq/apic.h"
@@ -31,13 +31,6 @@ static int read_console(struct vcpu *v, struct xen_sysctl *op)
     return 0;
 }
 
-static uint64_t last_frame(void)
-{
-    uint64_t end = PAGE_SIZE;
-    for (unsigned i = 0; i < boot_info.nr_ram; i++) end = MAX(end, boot_info.ram[i].end);
-    return (end >> PAGE_SHIFT) - 1;
-}
-
 static int physinfo(struct vcpu *v, struct xen_sysctl *op)
 {
     struct xen_sysctl_physinfo *p = &op->u.physinfo;
@@ -53,7 +46,7 @@ static int physinfo(struct vcpu *v, struct xen_sysctl *op)
                         (iommu ? XEN_SYSCTL_PHYSCAP_directio : 0),
         .total_pages = frames_total(),
         .free_pages = frames_free(),
-        .max_mfn = last_frame(),
+        .max_mfn = (machine.ram_end >> PAGE_SHIFT) - 1,
         .hw_cap = {l1.d, l1.c, e1.d, e1.c},
     };
     return 0;

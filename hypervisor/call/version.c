@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* xen_version (xen/version.h) and console_io (xen/xen.h). We speak the ABI of the release whose headers we are built with. */
 #include <xen/version.h>
-#include "boot/boot.h"
+#include "lib/machine.h"
 #include "call/call.h"
 #include "lib/string.h"
 
@@ -59,7 +59,7 @@ long call_version(struct vcpu *v, const struct call_args *args)
     case XENVER_get_features: return get_features(v, arg);
     case XENVER_pagesize: return arg ? -EINVAL : (long)PAGE_SIZE;
     case XENVER_guest_handle: return call_put(v, arg, &v->dom->handle);
-    case XENVER_commandline: return put_text(v, arg, trusted ? boot_info.cmdline : "<denied>", sizeof(xen_commandline_t));
+    case XENVER_commandline: return put_text(v, arg, trusted ? machine.cmdline : "<denied>", sizeof(xen_commandline_t));
     case XENVER_build_id: return -ENODATA;
     default: return -ENOSYS;
     }

@@ -93,7 +93,6 @@ int guest_write(const struct hvcpu *v, uint64_t va, const void *src, size_t len)
 bool hvcpu_64bit(const struct hvcpu *v); /* in long mode with a 64-bit code segment */
 /* A vCPU on another CPU leaves its guest soon. */
 void cpu_kick(unsigned cpu);
-uint64_t tsc_khz(void);
 
 /* cpu/cpuid.c, cpu/msr.c: policy. The caller gives what depends on the domain. */
 struct cpuid_context { uint32_t vcpu_id, apic_id, nr_vcpus; domid_t domid; bool iommu; uint64_t cr4, xcr0; };

@@ -6,6 +6,7 @@
  */
 #include <xen/arch-x86/cpuid.h>
 #include "cpu/cpu.h"
+#include "lib/time.h"
 #include "lib/string.h"
 
 static struct cpuid leaf1(struct cpuid r, const struct cpuid_context *c)

@@ -5,7 +5,6 @@
  */
 #include "cpu/cpu.h"
 #include "lib/log.h"
-#include "sched/time.h"
 
 static const uint32_t zero_msrs[] = {
     0x8b,       /* microcode revision */

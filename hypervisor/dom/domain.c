@@ -5,7 +5,7 @@
  *   references to it or to its frames (foreign and grant mappings); the last one to let go removes it.
  * - Nobody waits for a vCPU while holding a ctl_lock: the vCPU may be in a hypercall that wants that lock.
  */
-#include "boot/boot.h"
+#include "lib/machine.h"
 #include "dom/domain.h"
 #include "lib/log.h"
 #include "lib/string.h"

@@ -16,7 +16,7 @@
 #include "irq/vlapic.h"
 #include "mem/iommu.h"
 #include "sched/sched.h"
-#include "sched/time.h"
+#include "sched/timer.h"
 
 #define MAX_VCPUS 128
 #define MAX_DOMAINS 1024

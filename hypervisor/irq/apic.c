@@ -5,8 +5,8 @@
  */
 #include "irq/apic.h"
 #include "lib/log.h"
+#include "lib/time.h"
 #include "lib/x86.h"
-#include "sched/time.h"
 
 /* Registers by their offset in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. */
 #define REG_ID 0x20

@@ -13,7 +13,7 @@
 #include "lib/log.h"
 #include "lib/softirq.h"
 #include "lib/x86.h"
-#include "sched/time.h"
+#include "sched/timer.h"
 
 struct sched_cpu {
     struct sched_unit *current;

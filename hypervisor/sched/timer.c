@@ -7,7 +7,7 @@
 #include "lib/lock.h"
 #include "lib/softirq.h"
 #include "lib/x86.h"
-#include "sched/time.h"
+#include "sched/timer.h"
 
 #define MAX_PER_SOFTIRQ 64
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* boot/acpi.c on handmade tables: what is read from good ones, and that bad ones are named and left out. */
 #include "boot/boot.h"
+#include "lib/machine.h"
 #include "hv_fake.h"
 #include <CUnit/Basic.h>
 #include <string.h>
@@ -171,13 +172,13 @@ static void test_fadt(void)
     add_madt(two_cpus, 8);
     add_fadt(s5, sizeof(s5));
     CU_ASSERT_EQUAL(run(), 0);
-    CU_ASSERT_EQUAL(acpi_info.pm1a_cnt, 0x604);
-    CU_ASSERT_EQUAL(acpi_info.s5_type, 5);
+    CU_ASSERT_EQUAL(machine.pm1a_cnt, 0x604);
+    CU_ASSERT_EQUAL(machine.s5_type_a, 5);
     CU_ASSERT_EQUAL(acpi_info.pm_timer_port, 0x608);
     CU_ASSERT(acpi_info.pm_timer_32bit);
-    CU_ASSERT_EQUAL(acpi_info.reset_space, 1);
-    CU_ASSERT_EQUAL(acpi_info.reset_addr, 0xcf9);
-    CU_ASSERT_EQUAL(acpi_info.reset_value, 6);
+    CU_ASSERT_EQUAL(machine.reset_space, 1);
+    CU_ASSERT_EQUAL(machine.reset_addr, 0xcf9);
+    CU_ASSERT_EQUAL(machine.reset_value, 6);
 }
 
 static void test_extended_blocks(void)
@@ -191,7 +192,7 @@ static void test_extended_blocks(void)
     put64(t + 212, 0x123456789); /* no port: no timer */
     finish(t, false);
     CU_ASSERT_EQUAL(run(), 0);
-    CU_ASSERT_EQUAL(acpi_info.pm1a_cnt, 0xb004);
+    CU_ASSERT_EQUAL(machine.pm1a_cnt, 0xb004);
     CU_ASSERT_EQUAL(acpi_info.pm_timer_port, 0);
 }
 
@@ -202,7 +203,7 @@ static void test_s5_truncated(void)
         add_madt(two_cpus, 8);
         add_fadt(s5, n);
         CU_ASSERT_EQUAL(run(), 0);
-        CU_ASSERT_EQUAL(acpi_info.pm1a_cnt, 0);
+        CU_ASSERT_EQUAL(machine.pm1a_cnt, 0);
         CU_ASSERT_PTR_NOT_NULL(strstr(fake_log, "_S5_"));
     }
     static const uint8_t longer[] = {0x08, '\\', '_', 'S', '5', '_', 0x12, 0xc6, 0x00, 0x00, 0x00, 0x04, 0x01, 0x0a, 0x07};
@@ -210,8 +211,8 @@ static void test_s5_truncated(void)
     add_madt(two_cpus, 8);
     add_fadt(longer, sizeof(longer));
     CU_ASSERT_EQUAL(run(), 0);
-    CU_ASSERT_EQUAL(acpi_info.s5_type, 1);
-    CU_ASSERT_EQUAL(acpi_info.pm1a_cnt, 0x604);
+    CU_ASSERT_EQUAL(machine.s5_type_a, 1);
+    CU_ASSERT_EQUAL(machine.pm1a_cnt, 0x604);
 }
 
 static void test_small_tables(void)
@@ -228,7 +229,7 @@ static void test_small_tables(void)
     uint8_t *d = new_table("DMAR", 48);
     finish(d, true);
     CU_ASSERT_EQUAL(run(), 0);
-    CU_ASSERT_EQUAL(acpi_info.mcfg_base, 0xb0000000);
+    CU_ASSERT_EQUAL(machine.mcfg_base, 0xb0000000);
     CU_ASSERT_EQUAL(acpi_info.hpet, 0xfed00000);
     CU_ASSERT_PTR_EQUAL(acpi_info.dmar, d);
 }
@@ -252,7 +253,7 @@ static void test_bad_tables(void)
     roots[nr_roots++] = phys(area + sizeof(area) - 8);
     CU_ASSERT_EQUAL(run(), 0);
     CU_ASSERT_PTR_NULL(acpi_info.dmar);
-    CU_ASSERT_EQUAL(acpi_info.mcfg_base, 0);
+    CU_ASSERT_EQUAL(machine.mcfg_base, 0);
     CU_ASSERT_EQUAL(acpi_info.hpet, 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log, "table DMAR"));
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log, "table MCFG"));

@@ -9,7 +9,7 @@
 #include "irq/apic.h"
 #include "lib/log.h"
 #include "lib/softirq.h"
-#include "sched/time.h"
+#include "sched/timer.h"
 #include <xen/vcpu.h>
 #undef sched_yield /* compiled as hv_sched_yield: the host has one, too */
 #include <CUnit/Basic.h>

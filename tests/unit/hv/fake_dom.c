@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What dom/ needs around it in a host test: vCPUs without a CPU, timers without time, devices that only count. */
 #include "fake_dom.h"
-#include "boot/boot.h"
 #include "fake_hv.h"
 #include "irq/handles.h"
 #include "lib/log.h"
+#include "lib/machine.h"
 #include "lib/string.h"
 #include "mem/iommu.h"
 #include <stdlib.h>

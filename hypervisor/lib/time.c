@@ -3,8 +3,8 @@
  * System time from the TSC. Its frequency is measured once against the best reference there is: the HPET's main counter,
  * the ACPI power management timer, or channel 2 of the PIT. One multiplier serves us and the guests' PV clock.
  */
-#include "sched/time.h"
-#include "cpu/cpu.h"
+#include "lib/time.h"
+#include "lib/lock.h"
 #include "lib/log.h"
 #include "lib/x86.h"
 
