@@ -5,7 +5,7 @@
 # limit: 300
 . "$(dirname "$0")/lib/host.sh"
 disk 128
-driver_domain 'extra = "fault=noreturn"'
+driver_domain 'extra = "fault=noreturn watchdog=10"'
 stock_guest guest "bh.work=verify bh.seconds=20 bh.mib=8 bh.workers=1" "$DISK"
 script <<'END'
 says guest '^verify: [3-9] s, .*errors 0' 150
@@ -13,11 +13,14 @@ says guest '^verify: [3-9] s, .*errors 0' 150
 bh kill disk || fail "bh kill"
 says guest '^verify: I/O error' 60
 says disk 'do not come back' 30
-guest=$(bh domid guest)
-[ "$(xenstore-read "/local/domain/$(bh domid disk)/backend/vbd/$guest/51712/state")" -ge 5 ] || fail "the backend did not close"
-# Linux keeps requests that it has queued until the device is taken away
-bh block-detach --force guest xvda || fail "bh block-detach"
-says guest '^GUEST RESULT FAILED' 60
+says guest '^GUEST RESULT FAILED' 60 # every request it had queued was answered, with an error
+node="/local/domain/$(bh domid disk)/backend/vbd/$(bh domid guest)/51712"
+left=100
+until [ "$(xenstore-read "$node/state")" -ge 5 ]; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || fail "the backend did not close"
+    sleep 0.2
+done
 grep disk /var/log/bulkhead/bhd.log
 bh list
 [ "$(state guest)" ] || fail "the guest is gone"

@@ -103,7 +103,7 @@ until grep -q 'quarantine storm' /var/log/bulkhead/bhd.log; do
     [ $left -gt 0 ] || fail "no quarantine"
     sleep 0.2
 done
-[ "$(restarts storm)" = 10 ] || fail "storm was restarted $(restarts storm) times, not 10"
+[ "$(restarts storm)" -ge 10 ] || fail "storm was restarted $(restarts storm) times, less than 10" # more, where a slow machine makes a second healthy
 xenstore-read /tool/bhd/storm/quarantined || fail "no node says so"
 bh destroy storm || fail "bh destroy storm"
 
