@@ -153,6 +153,7 @@ static int create(uint64_t ram, unsigned vcpus, struct domain **out)
         return r;
     (*out)->roles = BH_ROLE_CONTROL | BH_ROLE_PCI | BH_ROLE_XENSTORE | BH_ROLE_CONSOLE;
     (*out)->mem.max_pages = ram >> PAGE_SHIFT;
+    p2m_expect(&(*out)->p2m, frames_total()); /* it may map any page of any domain */
     for (unsigned i = 0; i < vcpus && r == 0; i++)
         r = vcpu_create(*out, i);
     return r ? r : populate(*out, ram);

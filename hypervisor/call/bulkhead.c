@@ -82,7 +82,7 @@ static int control(struct vcpu *v, uint32_t cmd, struct bh_op *op)
     struct domain *d = domain_find(op->domid == DOMID_SELF ? c->id : op->domid);
     if (!d) return -ESRCH;
     int rc = -EINVAL;
-    if (d == c || domain_has_role(d, BH_ROLE_CONTROL)) rc = -EPERM; /* never on a control domain */
+    if (!call_may_stop(v, d)) rc = -EPERM;
     else if (cmd == BH_OP_set_roles) rc = set_roles(d, op);
     else if (cmd == BH_OP_snapshot) rc = snapshot(d);
     else if (cmd == BH_OP_restart) rc = restart(v, d, op);

@@ -26,6 +26,10 @@ void call_hypercall_page(void *page);                   /* fills 4 KiB with stub
  * for a stub domain over its target. 0, -EPERM, -ESRCH. */
 int call_domain(struct vcpu *v, domid_t id, struct domain **out);
 
+/* May the caller's domain stop `d` and wait for its vCPUs? Not itself, and no control domain that runs: two of them could wait
+ * for each other for ever. */
+bool call_may_stop(const struct vcpu *v, const struct domain *d);
+
 /* Argument copies, by guest virtual address of the calling vCPU: 0 or -EFAULT. */
 #define call_get(v, dst, va) guest_read(&(v)->hv, (dst), (va), sizeof(*(dst)))
 #define call_put(v, va, src) guest_write(&(v)->hv, (va), (src), sizeof(*(src)))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * domctl (xen/domctl.h), for the CONTROL role. Each operation is one function over the copied structure; the dispatcher finds the
- * domain, calls it and copies the structure back. A control domain cannot be paused or destroyed, by itself or another.
+ * domain, calls it and copies the structure back. A control domain that runs cannot be paused or destroyed (call_may_stop).
  */
 #include "lib/machine.h"
 #include "call/hvmcontext.h"
@@ -41,12 +41,12 @@ static int create(struct vcpu *v, struct xen_domctl *op)
 
 static int destroy(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
-    return domain_has_role(d, BH_ROLE_CONTROL) ? -EPERM : domain_kill(d);
+    return call_may_stop(v, d) ? domain_kill(d) : -EPERM;
 }
 
 static int pause(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
-    if (domain_has_role(d, BH_ROLE_CONTROL)) return -EPERM;
+    if (!call_may_stop(v, d)) return -EPERM;
     domain_pause(d);
     spin_lock(&d->ctl_lock);
     d->ctl_pause++;
@@ -81,8 +81,9 @@ static int max_vcpus(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 static int max_mem(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
     spin_lock(&d->mem.lock);
-    d->mem.max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
+    uint64_t pages = d->mem.max_pages = op->u.max_mem.max_memkb >> (PAGE_SHIFT - 10);
     spin_unlock(&d->mem.lock);
+    p2m_expect(&d->p2m, pages);
     return 0;
 }
 
@@ -162,6 +163,8 @@ static int vcpu_context(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
     struct vcpu *t = vcpu_of(d, op->u.vcpucontext.vcpu);
     if (!t || !t->initialised) return t ? -ENODATA : -ESRCH;
+    if (!call_may_stop(v, d)) return -EPERM;
+    if (domain_has_role(d, BH_ROLE_CONTROL)) return -EPERM; /* two that wait for each other's vCPUs would wait for ever */
     struct vcpu_guest_context *c = heap_alloc(sizeof(*c));
     if (!c) return -ENOMEM;
     const struct regs *r = &t->hv.regs;
@@ -246,7 +249,7 @@ static int scheduler(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 static int hvm_context(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
     int rc = -EINVAL;
-    if (d == v->dom) return rc;
+    if (d == v->dom || domain_has_role(d, BH_ROLE_CONTROL)) return rc;
     domain_pause(d);
     spin_lock(&d->ctl_lock);
     if (op->cmd == XEN_DOMCTL_gethvmcontext) rc = hvmcontext_get(v, d, &op->u.hvmcontext);

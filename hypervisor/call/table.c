@@ -71,6 +71,11 @@ int call_domain(struct vcpu *v, domid_t id, struct domain **out)
     return *out ? 0 : -ESRCH;
 }
 
+bool call_may_stop(const struct vcpu *v, const struct domain *d)
+{
+    return d != v->dom && (!domain_has_role(d, BH_ROLE_CONTROL) || d->is_shutdown || !d->ever_ran);
+}
+
 static long run_one(struct vcpu *v, uint64_t number, const struct call_args *args)
 {
     const struct call_row *row = number < ARRAY_SIZE(call_table) ? &call_table[number] : NULL;

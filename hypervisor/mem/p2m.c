@@ -28,7 +28,16 @@ int p2m_init(struct p2m *p)
 {
     memset(p, 0, sizeof(*p));
     spin_init(&p->lock, LOCK_P2M);
-    return pt_init(&p->npt, &pt_npt, 4);
+    int r = pt_init(&p->npt, &pt_npt, 4);
+    p->npt.max_tables = P2M_SPARE_TABLES;
+    return r;
+}
+
+void p2m_expect(struct p2m *p, uint64_t pages)
+{
+    spin_lock(&p->lock);
+    p->npt.max_tables = P2M_SPARE_TABLES + (unsigned)MIN(pages / 128, 1ull << 24);
+    spin_unlock(&p->lock);
 }
 
 void p2m_destroy(struct p2m *p) { pt_destroy(&p->npt); }
@@ -45,6 +54,16 @@ static bool all_holes(struct p2m *p, uint64_t g, unsigned order)
     return true;
 }
 
+/* lock held: after entries of [g, g+n) are gone nobody uses them any more. */
+static void flush(struct p2m *p, uint64_t g, uint64_t n)
+{
+    __atomic_fetch_add(&p->flush_gen, 1, __ATOMIC_SEQ_CST);
+    if (p2m_flush_cpus)
+        p2m_flush_cpus(p);
+    if (p->iommu && iommu)
+        iommu->flush(p->iommu, g, n);
+}
+
 /* lock held */
 static int map_both(struct p2m *p, uint64_t g, mfn_t m, unsigned order, enum p2m_type t)
 {
@@ -55,6 +74,7 @@ static int map_both(struct p2m *p, uint64_t g, mfn_t m, unsigned order, enum p2m
         pt_unmap(&p->npt, g, order);
         if (p->iommu)
             pt_unmap(&p->iommu->pt, g, order);
+        flush(p, g, 1ull << order); /* it was there for a moment: a vCPU may have looked */
     }
     return r;
 }
@@ -69,16 +89,6 @@ int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t)
         p->max_gfn = MAX(p->max_gfn, g.v + (1ull << order) - 1);
     spin_unlock(&p->lock);
     return r;
-}
-
-/* lock held: after entries of [g, g+n) are gone nobody uses them any more. */
-static void flush(struct p2m *p, uint64_t g, uint64_t n)
-{
-    __atomic_fetch_add(&p->flush_gen, 1, __ATOMIC_SEQ_CST);
-    if (p2m_flush_cpus)
-        p2m_flush_cpus(p);
-    if (p->iommu && iommu)
-        iommu->flush(p->iommu, g, n);
 }
 
 struct removed { mfn_t mfn; unsigned order; };

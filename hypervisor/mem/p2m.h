@@ -34,6 +34,9 @@ unsigned p2m_type_perm(enum p2m_type t);
 bool p2m_type_dma(enum p2m_type t);
 
 int p2m_init(struct p2m *p);
+/* The domain will have so many pages: bounds the memory that its nested tables may take, wherever it puts its pages. */
+#define P2M_SPARE_TABLES 2048u /* 8 MiB: grants, foreign pages and devices, spread over the whole space */
+void p2m_expect(struct p2m *p, uint64_t pages);
 void p2m_destroy(struct p2m *p);  /* the domain runs nowhere any more */
 
 /* Consumes the caller's reference on each of the 2^order frames (not for MMIO) on success. Replaces a hole only:

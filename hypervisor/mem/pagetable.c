@@ -77,7 +77,7 @@ int pt_init(struct pagetable *pt, const struct pt_format *fmt, unsigned levels)
     if (!mfn_valid_value(m))
         return -ENOMEM;
     memset(mfn_to_virt(m), 0, PAGE_SIZE);
-    *pt = (struct pagetable){fmt, m, levels};
+    *pt = (struct pagetable){.fmt = fmt, .root = m, .levels = levels};
     return 0;
 }
 
@@ -97,12 +97,14 @@ void pt_destroy(struct pagetable *pt)
     pt->fmt = NULL;
 }
 
-/* A new table below `slot` of `level`: empty, or holding the same mapping as the leaf that stood there. NULL: no memory. */
-static uint64_t *make_table(const struct pt_format *f, uint64_t *slot, unsigned level)
+/* A new table below `slot` of `level`: empty, or holding the same mapping as the leaf that stood there. NULL: no memory, or no more allowed. */
+static uint64_t *make_table(struct pagetable *pt, uint64_t *slot, unsigned level)
 {
-    mfn_t m = frame_alloc(0);
+    const struct pt_format *f = pt->fmt;
+    mfn_t m = !pt->max_tables || pt->tables < pt->max_tables ? frame_alloc(0) : MFN_NONE;
     if (!mfn_valid_value(m))
         return NULL;
+    pt->tables++;
     uint64_t *t = mfn_to_virt(m), old = *slot;
     if (is_present(f, old)) {
         uint64_t step = PAGE_SIZE << shift_of(level - 1), e = level - 1 ? old : old & ~f->large;
@@ -125,7 +127,7 @@ static uint64_t *slot_at(struct pagetable *pt, uint64_t page, unsigned level)
         uint64_t *slot = &t[index_of(page, l)];
         if (is_present(pt->fmt, *slot) && !is_leaf(pt->fmt, *slot, l))
             t = table_at(*slot);
-        else if (!(t = make_table(pt->fmt, slot, l)))
+        else if (!(t = make_table(pt, slot, l)))
             return NULL;
     }
     return &t[index_of(page, level)];

@@ -35,6 +35,7 @@ struct pagetable {
     const struct pt_format *fmt;
     mfn_t root;
     unsigned levels; /* 3, 4 */
+    unsigned tables, max_tables; /* made so far and the most that may be made; 0: no limit. None is given back before pt_destroy */
 };
 struct pt_leaf { mfn_t mfn; unsigned order; unsigned perm; bool present; }; /* mfn: of the very page asked for */
 
