@@ -10,8 +10,9 @@ $(B)/kernels/xen/xen: tools/kernels
 	touch $@
 
 $(B)/guest/verify: tools/guest/verify.c
+$(B)/guest/netverify: tools/guest/netverify.c
 $(B)/guest/iobench: bench/iobench.c
-GUEST_PROGRAMS := $(B)/guest/verify $(B)/guest/iobench
+GUEST_PROGRAMS := $(B)/guest/verify $(B)/guest/netverify $(B)/guest/iobench
 $(GUEST_PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<

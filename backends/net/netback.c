@@ -28,10 +28,10 @@ static bool parse_mac(const char *text, uint8_t mac[6])
     return !(mac[0] & 1);
 }
 
-/* Whose address it is and on which card; bridge=wireN names the card's number, without it is the first. */
+/* Whose address it is and on which card: the digit that `bridge` ends with (wire1, xenbr1), or the first. */
 static int read_own(struct xb_dev *d, struct vif *v)
 {
-    char text[24];
+    char text[40];
     int rc = xb_read_str(d->back, "mac", text, sizeof(text));
     if (rc || !parse_mac(text, v->mac)) {
         xb_error(d, rc == -ENOENT ? "mac is missing" : "mac is not a unicast address xx:xx:xx:xx:xx:xx");
@@ -39,13 +39,11 @@ static int read_own(struct xb_dev *d, struct vif *v)
     }
     v->wire = 0;
     rc = xb_read_str(d->back, "bridge", text, sizeof(text));
-    if (rc == 0 && text[0]) {
-        if (strncmp(text, "wire", 4) || text[4] < '0' || text[4] > '9' || text[5]) {
-            xb_error(d, "bridge: %s is not wire0 to wire9", text);
-            return -EINVAL;
-        }
-        v->wire = (unsigned)(text[4] - '0');
-    }
+    size_t n = rc == 0 ? strlen(text) : 0;
+    if (n && text[n - 1] >= '0' && text[n - 1] <= '9')
+        v->wire = (unsigned)(text[n - 1] - '0');
+    if (rc == -ERANGE)
+        xb_error(d, "bridge: the name is too long");
     return rc == -ERANGE ? -EINVAL : 0;
 }
 

@@ -38,6 +38,11 @@ static const struct verb verbs[] = {
     {"block-detach", "DOMAIN VDEV", "take a disk away from a domain (--force: even if it is in use)", NULL, 2, 3,
      verb_block_detach},
     {"block-list", "DOMAIN...", "list a domain's disks", NULL, 1, -1, verb_block_list},
+    {"network-attach", "DOMAIN [VIFSPEC...]", "give a domain another network interface",
+     "VIFSPEC as in the configuration: backend=net [mac=00:16:3e:xx:xx:xx] [bridge=wire0]\n", 1, -1, verb_network_attach},
+    {"network-detach", "DOMAIN NUMBER|MAC", "take a network interface away from a domain (--force: at once)", NULL, 2, 3,
+     verb_network_detach},
+    {"network-list", "DOMAIN...", "list a domain's network interfaces", NULL, 1, -1, verb_network_list},
     {"pci-assignable-list", "", "list PCI functions that can be assigned", "Needs pcid.\n", 0, 0, verb_pci_list},
 };
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -129,15 +129,22 @@ static int snapshot(struct creation *c)
     return 0;
 }
 
+static int wait_backend(struct creation *c, const char *kind, uint32_t devid)
+{
+    char *back = store_backend(c->h, kind, c->b.domid, devid);
+    int rc = back ? store_wait_backend(c->h, back, BACKEND_WAIT_MS, c->e) : err_set(c->e, "its nodes are gone");
+    free(back);
+    return rc;
+}
+
 static int wait_backends(struct creation *c)
 {
-    for (unsigned i = 0; i < c->cfg->nr_disks; i++) {
-        char *back = store_backend(c->h, "vbd", c->b.domid, c->cfg->disks[i].devid);
-        int rc = back ? store_wait_backend(c->h, back, BACKEND_WAIT_MS, c->e) : err_set(c->e, "its nodes are gone");
-        free(back);
-        if (rc)
+    for (unsigned i = 0; i < c->cfg->nr_disks; i++)
+        if (wait_backend(c, "vbd", c->cfg->disks[i].devid))
             return err_prefix(c->e, "%s: disk %s", c->cfg->name, c->cfg->disks[i].vdev);
-    }
+    for (unsigned i = 0; i < c->cfg->nr_vifs; i++)
+        if (wait_backend(c, "vif", i))
+            return err_prefix(c->e, "%s: vif %u", c->cfg->name, i);
     return 0;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Device specifications; see devspec.h. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include "tools/lib/devspec.h"
 
 /* Copies the next comma-separated field, blanks trimmed; returns what follows, or NULL after the last; -1 in *bad. */
@@ -283,6 +285,19 @@ int vif_parse(const char *text, struct vif_spec *vif, struct err *e)
         if (vif_key(field, eq, vif, e))
             return -1;
     }
+    return 0;
+}
+
+int vif_complete(struct vif_spec *vif, struct err *e)
+{
+    static const uint8_t prefix[3] = {0x00, 0x16, 0x3e};
+    if (vif->has_mac)
+        return 0;
+    memcpy(vif->mac, prefix, 3);
+    if (getrandom(vif->mac + 3, 3, GRND_NONBLOCK) != 3)
+        return err_set(e, "mac: no random number: %s", strerror(errno));
+    vif->mac[3] &= 0x7f;
+    vif->has_mac = true;
     return 0;
 }
 

@@ -38,6 +38,8 @@ int disk_devid(const char *vdev, uint32_t *devid);
 /* The name of a number of that scheme, for lists; writes "?" for numbers of no known name. */
 void disk_vdev_name(uint32_t devid, char *name, unsigned size);
 int vif_parse(const char *text, struct vif_spec *vif, struct err *e);
+/* An address of Xen's range (00:16:3e) where none was given. */
+int vif_complete(struct vif_spec *vif, struct err *e);
 /* segment << 16 | bus << 8 | devfn. Anything after a comma is an option: only "permissive=0|1", "unsafe" are known. */
 int sbdf_parse(const char *text, uint32_t *sbdf, bool *unsafe, struct err *e);
 void sbdf_format(uint32_t sbdf, char text[16]);

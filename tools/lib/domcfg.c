@@ -275,17 +275,7 @@ static int one_disk(const char *text, struct domcfg *d, unsigned n, struct err *
 
 static int one_vif(const char *text, struct domcfg *d, unsigned n, struct err *why)
 {
-    struct vif_spec *vif = &d->vifs[n];
-    if (vif_parse(text, vif, why))
-        return -1;
-    if (vif->has_mac)
-        return 0;
-    uint8_t prefix[3] = {0x00, 0x16, 0x3e};
-    memcpy(vif->mac, prefix, 3);
-    if (getrandom(vif->mac + 3, 3, GRND_NONBLOCK) != 3)
-        return err_set(why, "mac: no random number: %s", strerror(errno));
-    vif->mac[3] &= 0x7f;
-    return 0;
+    return vif_parse(text, &d->vifs[n], why) || vif_complete(&d->vifs[n], why) ? -1 : 0;
 }
 
 static int one_pci(const char *text, struct domcfg *d, unsigned n, struct err *why)

@@ -277,6 +277,7 @@ static void write_vif(struct tx *t, const void *arg)
                  vif->mac[3], vif->mac[4], vif->mac[5]);
     }
     tx_write(t, d->back, "type", "vif");
+    tx_write(t, d->front, "mtu", "1500");
     if (vif->bridge[0])
         tx_write(t, d->back, "bridge", "%s", vif->bridge);
 }
@@ -286,6 +287,10 @@ int store_add_vif(struct handles *h, uint32_t domid, unsigned devid, const struc
 {
     struct device d = device_paths("vif", domid, devid, backend);
     d.spec = vif;
+    char *there = store_read(h, "%s/state", d.front);
+    free(there);
+    if (there)
+        return err_set(e, "domain %u has a vif %u already", domid, devid);
     return add_device(h, &d, write_vif, e);
 }
 

@@ -46,6 +46,12 @@ driver_domain() {
     for line in "$@"; do echo "$line" >>"$OUT/domains/10-disk.cfg"; done
 }
 
+# net_domain [LINES...]: the network card's driver domain, with more lines for its configuration.
+net_domain() {
+    cp "$TOP/tools/demo/net/10-net.cfg" "$OUT/domains/10-net.cfg"
+    for line in "$@"; do echo "$line" >>"$OUT/domains/10-net.cfg"; done
+}
+
 # stock_guest NAME EXTRA [LINES...]: a guest with Debian's kernel; EXTRA goes to its command line.
 stock_guest() {
     name=$1 extra=$2
@@ -79,3 +85,4 @@ END
     for line in "$@"; do echo "$line" >>"$OUT/domains/30-$name.cfg"; done
 }
 DISK='disk = ["backend=disk,vdev=xvda,target=nvme0n1p1"]'
+NET='vif = ["backend=net,mac=00:16:3e:00:00:01"]'

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A stock guest gets its address by DHCP through the net domain, pings and keeps one checksummed TCP stream with a service
+# on the board's network. The net domain is killed again and again under it: no reset, no wrong byte, the carrier stays.
+# limit: 400
+. "$(dirname "$0")/lib/host.sh"
+: "${KILLS:=5}" "${SECONDS_LONG:=60}"
+
+# The echo service on the board's network: QEMU's 10.0.2.2 is this machine.
+python3 - "$OUT/port" >"$OUT/echo.log" 2>&1 <<'END' &
+import os, socketserver, sys
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        print("connection", flush=True)
+        try:
+            while data := self.request.recv(65536):
+                self.request.sendall(data)
+            print("ended", flush=True)
+        except OSError as error:
+            print("RESET", error, flush=True)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+with Server(("127.0.0.1", 0), Echo) as server:
+    with open(sys.argv[1] + ".new", "w") as file:
+        file.write(str(server.server_address[1]))
+    os.rename(sys.argv[1] + ".new", sys.argv[1])
+    server.serve_forever()
+END
+echo_pid=$!
+trap 'kill $echo_pid 2>/dev/null' EXIT
+for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "$OUT/port" ] || sleep 0.5; done
+port=$(cat "$OUT/port")
+
+net_domain
+stock_guest guest "bh.net=dhcp bh.work=stream bh.port=$port bh.seconds=$SECONDS_LONG" "$NET"
+echo "KILLS=$KILLS" >"$OUT/files/settings"
+script <<'END'
+. /files/settings
+bh network-list guest
+says guest '^guest: eth0 has 10\.0\.2\.' 150
+says guest 'bytes verified' 60
+kill=1
+while [ $kill -le "$KILLS" ]; do
+    sleep 4
+    ! grep -q '^NET RESULT' "$(console guest)" || fail "the stream ended before kill $kill"
+    bh kill net || fail "bh kill net"
+    restarted net $kill 20
+    kill=$((kill + 1))
+done
+says guest '^GUEST RESULT' 150
+grep -a -E '^(guest: eth0|NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console guest)"
+grep 'restart net' /var/log/bulkhead/bhd.log | tail -n 3
+grep -q '^GUEST RESULT ok' "$(console guest)" || fail "the stream failed"
+grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console guest)" || fail "no byte verified"
+grep -q 'incarnation '$((KILLS + 1)) "$(console net)" || fail "the net domain is not in incarnation $((KILLS + 1))"
+bh network-list guest | grep -q '^0 .* 4 ' || fail "the interface is not connected: $(bh network-list guest)"
+END
+LIMIT=380 board --nic user
+[ "$(grep -c connection "$OUT/echo.log")" = 1 ] || fail "the stream was not one connection"
+! grep RESET "$OUT/echo.log" || fail "the service saw a reset"
