@@ -152,19 +152,11 @@ static int runstate_info(struct vcpu *t, struct vcpu *v, uint64_t arg)
 
 /* ---- timers ---- */
 
-static void period_over(void *arg)
-{
-    struct vcpu *t = arg;
-    event_set_pending_virq(t, VIRQ_TIMER);
-    if (t->period_ns) timer_set(&t->periodic, now_ns() + t->period_ns);
-}
-
 static int set_period(struct vcpu *t, struct vcpu *v, uint64_t arg)
 {
     struct vcpu_set_periodic_timer op;
     if (call_get(v, &op, arg)) return -EFAULT;
     if (op.period_ns < MIN_PERIOD_NS || op.period_ns > ~0ull >> 2) return -EINVAL;
-    if (!t->periodic.fn) timer_init(&t->periodic, period_over, t);
     t->period_ns = op.period_ns;
     timer_set(&t->periodic, now_ns() + op.period_ns);
     return 0;
@@ -173,7 +165,7 @@ static int set_period(struct vcpu *t, struct vcpu *v, uint64_t arg)
 static int stop_period(struct vcpu *t)
 {
     t->period_ns = 0;
-    if (t->periodic.fn) timer_cancel(&t->periodic);
+    timer_cancel(&t->periodic);
     return 0;
 }
 

@@ -28,6 +28,7 @@ struct hvcpu {
     void *fpu;             /* XSAVE area, 64-byte aligned */
     uint64_t xcr0, tsc_aux, tsc_offset;
     uint64_t spec_ctrl;
+    uint64_t dr[4];        /* DR0-DR3, kept while another vCPU is on the CPU */
     bool event_pending;    /* an event is queued for injection at the next run (or was interrupted while being delivered) */
     bool want_window;      /* exit as soon as an interrupt can be taken */
     unsigned last_cpu;     /* of the last run; with the two below: when its TLB entries are stale */
@@ -77,6 +78,7 @@ extern const struct cpu_ops svm_ops;
 void hvcpu_skip(struct hvcpu *v, const struct vmexit *x); /* rip += len, clears the interrupt shadow */
 void hvcpu_load_fpu(struct hvcpu *v), hvcpu_save_fpu(struct hvcpu *v); /* on a change of vCPU */
 void hvcpu_fpu_reset(struct hvcpu *v);
+void hvcpu_load_debug(const struct hvcpu *v), hvcpu_save_debug(struct hvcpu *v); /* the same for DR0-DR3 */
 int hvcpu_fpu_init(struct hvcpu *v); /* -ENOMEM */
 void hvcpu_fpu_destroy(struct hvcpu *v);
 int hvcpu_set_xcr0(struct hvcpu *v, uint64_t value); /* the running vCPU's XSETBV; -EINVAL: #GP */

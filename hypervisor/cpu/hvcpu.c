@@ -106,6 +106,20 @@ void hvcpu_load_fpu(struct hvcpu *v)
     xsetbv0(v->xcr0);
 }
 
+/* --- breakpoint addresses: no part of what the vendor switches. DR7 is, and is off while the hypervisor runs. --- */
+
+void hvcpu_save_debug(struct hvcpu *v)
+{
+    __asm__ volatile("mov %%db0, %0\n mov %%db1, %1\n mov %%db2, %2\n mov %%db3, %3"
+                     : "=r"(v->dr[0]), "=r"(v->dr[1]), "=r"(v->dr[2]), "=r"(v->dr[3]));
+}
+
+void hvcpu_load_debug(const struct hvcpu *v)
+{
+    __asm__ volatile("mov %0, %%db0\n mov %1, %%db1\n mov %2, %%db2\n mov %3, %%db3"
+                     ::"r"(v->dr[0]), "r"(v->dr[1]), "r"(v->dr[2]), "r"(v->dr[3]));
+}
+
 /* A guest's XSETBV: what it may have. */
 int hvcpu_set_xcr0(struct hvcpu *v, uint64_t value)
 {
@@ -159,6 +173,7 @@ void hvcpu_state_sipi(struct hvcpu *v, uint8_t page)
     memset(&v->regs, 0, sizeof(v->regs));
     v->regs.rflags = 2;
     v->regs.rdx = cpuid(1, 0).a;
+    memset(v->dr, 0, sizeof(v->dr));
     ASSERT(cpu->set_state(v, &s) == 0);
     hvcpu_fpu_reset(v);
 }

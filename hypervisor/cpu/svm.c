@@ -15,6 +15,9 @@ static PERCPU(uint64_t, host_save);  /* mpa of the VMCB that holds this CPU's ow
 static PERCPU(uint32_t, next_asid);
 static PERCPU(uint64_t, asid_gen);
 static PERCPU(uint64_t, guest_exits); /* counts exits: p2m flushes wait for it to move */
+#define VECTOR_DB 1
+#define VECTOR_AC 17
+
 static uint32_t max_asid;
 static uint64_t iopm_pa, msrpm_pa;
 
@@ -100,7 +103,9 @@ static int svm_enable(void)
 
 static void set_intercepts(struct vmcb *b)
 {
-    b->exceptions = BIT(18); /* machine check: the host's own business */
+    /* Machine check: the host's own business. #DB and #AC: their delivery can cause them again, for ever and without an end
+     * at which an interrupt would be taken; each round is an exit now. */
+    b->exceptions = BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(18);
     b->misc1 = MISC1_INTR | MISC1_NMI | MISC1_SMI | MISC1_RDPMC | MISC1_CPUID | MISC1_INVD | MISC1_HLT | MISC1_INVLPGA |
                MISC1_IO | MISC1_MSR | MISC1_TASK | MISC1_SHUTDOWN;
     b->misc2 = MISC2_SVM | MISC2_WBINVD | MISC2_MONITOR | MISC2_MWAIT | MISC2_XSETBV;
@@ -219,6 +224,7 @@ static int svm_set_state(struct hvcpu *v, const struct hv_state *s)
     b->eventinj = 0;
     v->event_pending = false;
     v->want_window = false;
+    v->last_cpu = ~0u; /* a new start: its address spaces are not those that the TLB knows */
     return 0;
 }
 
@@ -345,6 +351,10 @@ static void decode(struct hvcpu *v, struct vmcb *b, struct vmexit *x)
     if (b->exitcode == SVM_MSR) {
         x->kind = b->exitinfo1 & 1 ? EXIT_WRMSR : EXIT_RDMSR;
         x->len = 2;
+    } else if (b->exitcode == SVM_EXCP + VECTOR_DB || b->exitcode == SVM_EXCP + VECTOR_AC) {
+        uint8_t vector = (uint8_t)(b->exitcode - SVM_EXCP);
+        inject(v, EVENT_EXCEPTION, vector, vector == VECTOR_AC, 0);
+        x->kind = EXIT_NONE;
     } else if (b->exitcode == SVM_IO)
         decode_io(b, x);
     else if (b->exitcode == SVM_NPF)
@@ -364,7 +374,7 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     b->v_intr = V_INTR_MASKING | (v->want_window ? V_IRQ | V_IGN_TPR : 0);
     b->misc1 = (b->misc1 & ~(uint32_t)MISC1_VINTR) | (v->want_window ? (uint32_t)MISC1_VINTR : 0);
     b->clean = 0;
-    bool shadow = b->shadow & 1;
+    bool shadow = b->shadow & 1, injected = v->event_pending;
     uint64_t rip = b->rip;
     bit_set(&v->p2m->running_on, this_cpu_id());
     check_tlb(v, b);
@@ -380,8 +390,10 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     if (shadow && rip == b->rip && (b->exitcode == SVM_INTR || b->exitcode == SVM_NMI))
         b->shadow |= 1;
     requeue_event(v, b);
-    if (b->exitcode == SVM_INTR) {
-        irq_enable(); /* take it here and nowhere else */
+    /* Take it here and nowhere else. An event is delivered before an interrupt is looked at: where each delivery ends in the
+     * next exit and the next event, none of the exits would be the interrupt's. */
+    if (b->exitcode == SVM_INTR || injected) {
+        irq_enable();
         __asm__ volatile("nop");
         irq_disable();
     }

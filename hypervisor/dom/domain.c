@@ -15,6 +15,7 @@ static struct domain *table[MAX_DOMAINS]; /* by id */
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_DOMLIST);
 static unsigned next_id = 1;
 
+#define MAX_LOGGED_VCPUS 4u /* the serial port is slow */
 #define DRAIN_BUDGET 2048u /* pages given back between two looks at the softirqs */
 
 void domains_init(void) { memset(table, 0, sizeof(table)); }
@@ -57,10 +58,7 @@ static bool unreferenced(struct domain *d)
 static void domain_free(struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus && i < MAX_VCPUS; i++)
-        if (d->vcpu[i]) {
-            if (d->vcpu[i]->periodic.fn) timer_cancel(&d->vcpu[i]->periodic);
-            vcpu_destroy(d->vcpu[i]);
-        }
+        if (d->vcpu[i]) vcpu_destroy(d->vcpu[i]);
     p2m_destroy(&d->p2m);
     grants_destroy(d);
     heap_free(d->events.ch);
@@ -110,9 +108,10 @@ bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & 
 /* Where it hung, for whoever has to find out why. */
 static void log_vcpus(const struct domain *d)
 {
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
+    for (unsigned i = 0, said = 0; i < d->max_vcpus && said < MAX_LOGGED_VCPUS; i++) {
         const struct vcpu *v = d->vcpu[i];
         if (!v || v->sched.down) continue;
+        said++;
         log_info("domain %u: vCPU %u %s on CPU %u, rip %lx rflags %lx, upcall %s", d->id, i,
                  v->sched.running ? "runs" : v->sched.blocked ? "is blocked" : "waits", v->sched.cpu, v->hv.regs.rip, v->hv.regs.rflags,
                  v->info && v->info->evtchn_upcall_pending ? "pending" : "not pending");

@@ -39,7 +39,7 @@ struct vcpu {
     uint64_t time_va;             /* r: VCPUOP_register_vcpu_time_memory_area */
     struct timer singleshot, lapic_timer, poll_timer;
     struct timer nudge;           /* brings the vCPU out of the guest when an interrupt shadow was in the way */
-    struct timer periodic;        /* VCPUOP_set_periodic_timer; set up at first use, call/vcpu.c */
+    struct timer periodic;        /* VCPUOP_set_periodic_timer */
     uint64_t period_ns;
     uint32_t time_version;
     unsigned poll_count;          /* e: SCHEDOP_poll waits for the ports of poll_list; 0 = not polling */

@@ -256,7 +256,8 @@ int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t
     struct event_msi *m = heap_alloc(sizeof(*m));
     if (!m) return -ENOMEM;
     spin_lock(&d->event_lock);
-    int p = take_port(d, EV_RESERVED, vcpu);
+    int p = d->events.nr_msi < EVENT_MAX_MSI ? take_port(d, EV_RESERVED, vcpu) : -ENOSPC;
+    if (p > 0) d->events.nr_msi++;
     spin_unlock(&d->event_lock);
     int rc = p < 0 ? p : 0;
     if (!rc) {
@@ -266,6 +267,7 @@ int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t
         spin_lock(&d->event_lock);
         d->events.ch[p].state = rc ? EV_FREE : EV_MSI;
         d->events.ch[p].msi = rc ? NULL : m;
+        if (rc) d->events.nr_msi--;
         spin_unlock(&d->event_lock);
     }
     if (rc) {
@@ -287,6 +289,7 @@ static void finish_msi(struct domain *d, evtchn_port_t port, struct event_msi *m
     heap_free(m);
     spin_lock(&d->event_lock);
     d->events.ch[port] = (struct event_channel){.state = EV_FREE};
+    d->events.nr_msi--;
     spin_unlock(&d->event_lock);
 }
 

@@ -21,9 +21,11 @@ struct event_channel {
     struct event_msi *msi;      /* MSI */
 };
 #define EVENT_MAX_KEPT 8
+#define EVENT_MAX_MSI 64     /* of one domain: CPU vectors are few and all driver domains' */
 struct event_channels {
     struct event_channel *ch;   /* heap, max_ports entries; grown by doubling up to `limit` */
     unsigned max_ports, limit;
+    unsigned nr_msi;            /* ports bound to messages of devices */
     struct { evtchn_port_t port; domid_t remote; } kept[EVENT_MAX_KEPT]; /* ports of the snapshot */
     unsigned nr_kept;
 };

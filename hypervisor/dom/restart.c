@@ -216,7 +216,6 @@ static void stop_old(struct domain *d, const struct snapshot *s)
     domain_release_infos(d);
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         if (!d->vcpu[i]) continue;
-        if (d->vcpu[i]->periodic.fn) timer_cancel(&d->vcpu[i]->periodic);
         vcpu_reset(d->vcpu[i]);
     }
     events_restart(d);

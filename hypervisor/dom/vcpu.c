@@ -16,6 +16,15 @@ static void nothing(void *arg) { (void)arg; }
 
 static void singleshot_expired(void *arg) { event_set_pending_virq(arg, VIRQ_TIMER); }
 
+static void period_over(void *arg)
+{
+    struct vcpu *v = arg;
+    uint64_t period = READ_ONCE(v->period_ns);
+    event_set_pending_virq(v, VIRQ_TIMER);
+    if (period)
+        timer_set(&v->periodic, now_ns() + period);
+}
+
 static void lapic_timer_expired(void *arg)
 {
     struct vcpu *v = arg;
@@ -59,6 +68,7 @@ int vcpu_create(struct domain *d, unsigned id)
     timer_init(&v->lapic_timer, lapic_timer_expired, v);
     timer_init(&v->poll_timer, poll_expired, v);
     timer_init(&v->nudge, nothing, v);
+    timer_init(&v->periodic, period_over, v);
     vlapic_reset(&v->lapic, 2 * id, id == 0);
     int r = hvcpu_fpu_init(&v->hv);
     if (r == 0)
@@ -79,6 +89,8 @@ void vcpu_destroy(struct vcpu *v)
     timer_cancel(&v->lapic_timer);
     timer_cancel(&v->poll_timer);
     timer_cancel(&v->nudge);
+    v->period_ns = 0;
+    timer_cancel(&v->periodic);
     sched_unit_destroy(&v->sched);
     for (unsigned c = 0; c < nr_cpus; c++)
         vcpu_forget(c, v);
@@ -95,6 +107,8 @@ void vcpu_reset(struct vcpu *v)
     timer_cancel(&v->singleshot);
     timer_cancel(&v->lapic_timer);
     timer_cancel(&v->poll_timer);
+    v->period_ns = 0;
+    timer_cancel(&v->periodic);
     vlapic_reset(&v->lapic, 2 * v->id, v->id == 0);
     hvcpu_state_sipi(&v->hv, 0);
     if (mfn_valid_value(v->info_mfn))
@@ -187,6 +201,7 @@ static void start_at_sipi(struct vcpu *v)
     v->nmi_pending = false;
     hvcpu_state_sipi(&v->hv, v->sipi_page);
     hvcpu_load_fpu(&v->hv); /* the registers of this CPU are v's already */
+    hvcpu_load_debug(&v->hv);
 }
 
 void vcpu_prepare_entry(struct vcpu *v)
@@ -294,12 +309,14 @@ void vcpu_context_switch(struct vcpu *prev, struct vcpu *next)
     struct vcpu *owner = this_cpu(fpu_owner);
     if (owner && owner == prev) {
         hvcpu_save_fpu(&owner->hv);
+        hvcpu_save_debug(&owner->hv);
         owner->hv.tsc_aux = rdmsr(MSR_TSC_AUX);
         this_cpu(fpu_owner) = NULL;
     }
     if (!next)
         return;
     hvcpu_load_fpu(&next->hv);
+    hvcpu_load_debug(&next->hv);
     wrmsr(MSR_TSC_AUX, next->hv.tsc_aux);
     this_cpu(fpu_owner) = next;
     vcpu_runstate_update(next);
