@@ -119,7 +119,7 @@ struct context {
     struct hvm_save_descriptor end_d;
 } __attribute__((packed));
 
-static long set_context(uint16_t domid, uint64_t rip)
+long child_context(uint16_t domid, uint64_t rip)
 {
     static struct context x;
     static char old[16384];
@@ -165,7 +165,7 @@ bool child_build(struct child *c, const char *routine)
         load(window_of(c->domid));
         c->shared = (volatile uint64_t *)(window_of(c->domid) + CHILD_SHARED * RT_PAGE);
         step = "sethvmcontext";
-        ret = set_context(c->domid, CODE * RT_PAGE + (uint64_t)(routine - child_poweroff));
+        ret = child_context(c->domid, CODE * RT_PAGE + (uint64_t)(routine - child_poweroff));
     }
     if (!ret)
         return true;

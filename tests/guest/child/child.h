@@ -23,6 +23,8 @@ long domctl(struct xen_domctl *c, unsigned cmd, uint16_t domid);
 long simple_domctl(unsigned cmd, uint16_t domid);
 /* Build a child that will run `routine` (not started). On failure says which step failed, destroys it and returns false. */
 bool child_build(struct child *c, const char *routine);
+/* vCPU 0 of a domain with page tables at 1000h: 64-bit mode at `rip`, stack below 6000h, no IDT. */
+long child_context(uint16_t domid, uint64_t rip);
 /* Map its pages anew: after a restart in place it may stand on others. 0 or -errno. */
 long child_map(struct child *c);
 void child_start(struct child *c);
