@@ -15,12 +15,17 @@ $(B)/bulkhead: $(B)/bulkhead.elf
 	objcopy -O elf32-i386 $< $@
 all: $(B)/bulkhead
 
-# Host tests of the real sources; tests/unit/hv brings the fake RAM, locks and log.
+# Host tests of the real sources; tests/unit/hv brings the fake RAM, per-CPU data, locks and log.
 HV_TEST_CFLAGS := -include stdint.h -Itests/unit/hv -Itests/unit -Ihypervisor -D__XEN_TOOLS__
 $(eval $(call unit_test,hv_mem,tests/unit/hv_mem_test.c tests/unit/hv/fake_hv.c hypervisor/mem/frames.c hypervisor/mem/heap.c hypervisor/mem/pagetable.c hypervisor/mem/p2m.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,vlapic,tests/unit/vlapic_test.c hypervisor/irq/vlapic.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,acpi,tests/unit/acpi_test.c tests/unit/hv/fake_hv.c hypervisor/boot/acpi.c hypervisor/lib/machine.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,vtd,tests/unit/vtd_test.c tests/unit/hv/fake_hv.c hypervisor/mem/dmar.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,handles,tests/unit/handles_test.c tests/unit/hv/fake_hv.c hypervisor/irq/handles.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,passthrough,tests/unit/passthrough_test.c tests/unit/hv/fake_hv.c hypervisor/dom/passthrough.c \
+    $(addprefix hypervisor/mem/,p2m.c p2m_iommu.c pagetable.c),$(HV_TEST_CFLAGS)))
 comma := ,
-$(eval $(call unit_test,sched,tests/unit/sched_test.c hypervisor/sched/sched.c hypervisor/sched/rr.c hypervisor/sched/timer.c hypervisor/lib/lock.c hypervisor/lib/softirq.c,-Itests/unit/hv_cpus -Dsched_yield=hv_sched_yield $(HV_TEST_CFLAGS),-pthread -Wl$(comma)--wrap=spin_unlock))
+$(eval $(call unit_test,sched,tests/unit/sched_test.c hypervisor/sched/sched.c hypervisor/sched/rr.c hypervisor/sched/timer.c hypervisor/lib/lock.c hypervisor/lib/softirq.c,-Dsched_yield=hv_sched_yield $(HV_TEST_CFLAGS),-pthread -Wl$(comma)--wrap=spin_unlock))
 DOM_TEST_SRC := tests/unit/hv/fake_hv.c tests/unit/hv/fake_dom.c $(addprefix hypervisor/,mem/frames.c mem/heap.c mem/pagetable.c mem/p2m.c \
     dom/domain.c dom/event.c dom/grant.c dom/restart.c)
 $(eval $(call unit_test,dom_event,tests/unit/dom_event_test.c $(DOM_TEST_SRC),$(HV_TEST_CFLAGS)))

@@ -14,7 +14,8 @@
 #define NR_VECTORS (VECTOR_LAST_MSI - VECTOR_FIRST_MSI + 1)
 #define MAX_IRTE 4096u
 
-static PERCPU(struct msi_handle *, msi_slot[NR_VECTORS]); /* changed under handles_lock, read by the CPU's handler */
+typedef struct msi_handle *msi_slots[NR_VECTORS];
+static PERCPU(msi_slots, msi_slot); /* changed under handles_lock, read by the CPU's handler */
 static PERCPU(struct msi_handle *, msi_firing);
 static struct spinlock handles_lock = SPINLOCK_INIT(LOCK_IRQ);
 static uint64_t irte_used[MAX_IRTE / 64] = {1};

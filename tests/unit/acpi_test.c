@@ -2,9 +2,9 @@
 /* boot/acpi.c on handmade tables: what is read from good ones, and that bad ones are named and left out. */
 #include "boot/boot.h"
 #include "lib/machine.h"
-#include "hv_fake.h"
-#include <CUnit/Basic.h>
+#include "hv/fake_hv.h"
 #include <string.h>
+#include "suite.h"
 
 struct boot_info boot_info;
 static uint8_t area[16384] __attribute__((aligned(16)));
@@ -271,17 +271,17 @@ static void test_bad_root(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("acpi", NULL, NULL);
-    CU_add_test(s, "MADT", test_madt);
-    CU_add_test(s, "MADT entries of bad length", test_madt_bad_lengths);
-    CU_add_test(s, "more CPUs and I/O APICs than we keep", test_too_many);
-    CU_add_test(s, "FADT", test_fadt);
-    CU_add_test(s, "FADT with extended blocks", test_extended_blocks);
-    CU_add_test(s, "S5 cut short", test_s5_truncated);
-    CU_add_test(s, "MCFG, HPET, DMAR", test_small_tables);
-    CU_add_test(s, "bad tables are left out", test_bad_tables);
-    CU_add_test(s, "bad root pointer", test_bad_root);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0;
+    CU_TestInfo tests[] = {
+        {"MADT", test_madt},
+        {"MADT entries of bad length", test_madt_bad_lengths},
+        {"more CPUs and I/O APICs than we keep", test_too_many},
+        {"FADT", test_fadt},
+        {"FADT with extended blocks", test_extended_blocks},
+        {"S5 cut short", test_s5_truncated},
+        {"MCFG, HPET, DMAR", test_small_tables},
+        {"bad tables are left out", test_bad_tables},
+        {"bad root pointer", test_bad_root},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("acpi", NULL, tests);
 }

@@ -9,8 +9,8 @@
 #include "fake_disk.h"
 #include "fake_front.h"
 #include "fake_host.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -732,7 +732,7 @@ CASE(disk_lost)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"negotiation, close, reconnect, detach", test_negotiation},
         {"front vanishes with I/O in flight", test_front_vanishes},
         {"unknown disk, registered later", test_unknown_disk},
@@ -756,19 +756,9 @@ int main(void)
         {"adoption without the disk", test_lost},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"blkback", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
     fake_init();
     store = fake_store_new();
     job = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     job_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("blkback", NULL, tests);
 }

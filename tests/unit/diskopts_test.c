@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The disk domain's command line: every word that is understood, and that no other is. */
 #include "driverdoms/blk/options.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <string.h>
 
 static struct options o;
@@ -40,20 +40,10 @@ static void test_bad(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"understood", test_good},
         {"refused", test_bad},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"diskopts", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("diskopts", NULL, tests);
 }

@@ -3,8 +3,8 @@
 #include "hv/fake_dom.h"
 #include "hv/fake_hv.h"
 #include "lib/bits.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
+#include "suite.h"
 
 static struct domain *zero, *a, *b;
 
@@ -272,22 +272,19 @@ static void random_operations(void)
 
 int main(void)
 {
+    CU_TestInfo tests[] = {
+        {"interdomain", interdomain},
+        {"loopback", loopback},
+        {"masks and vCPUs", masks},
+        {"pollers", pollers},
+        {"virtual interrupts", virqs},
+        {"MSI", msi},
+        {"exhaustion", exhaustion},
+        {"restart in place", restart},
+        {"death of a peer", death},
+        {"random operations", random_operations},
+        CU_TEST_INFO_NULL,
+    };
     fake_memory(64ull << 20);
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("event channels", setup, NULL);
-    CU_add_test(s, "interdomain", interdomain);
-    CU_add_test(s, "loopback", loopback);
-    CU_add_test(s, "masks and vCPUs", masks);
-    CU_add_test(s, "pollers", pollers);
-    CU_add_test(s, "virtual interrupts", virqs);
-    CU_add_test(s, "MSI", msi);
-    CU_add_test(s, "exhaustion", exhaustion);
-    CU_add_test(s, "restart in place", restart);
-    CU_add_test(s, "death of a peer", death);
-    CU_add_test(s, "random operations", random_operations);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("event channels", setup, tests);
 }

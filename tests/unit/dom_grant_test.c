@@ -2,9 +2,9 @@
 /* dom/grant.c: maps, unmaps and copies; what the entry's flags say meanwhile; bad references, hostile entries, death. */
 #include "hv/fake_dom.h"
 #include "hv/fake_hv.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 #define WINDOW 0x100ull /* gfns of the mapper that are holes */
 static struct domain *a, *b; /* a grants, b maps */
@@ -264,20 +264,17 @@ static void random_operations(void)
 
 int main(void)
 {
+    CU_TestInfo tests[] = {
+        {"map and unmap", map_and_unmap},
+        {"refusals", refusals},
+        {"hostile entries", hostile_entry},
+        {"loopback", loopback},
+        {"copies", copies},
+        {"limits", limits},
+        {"death of a granter", death_of_a_granter},
+        {"random operations", random_operations},
+        CU_TEST_INFO_NULL,
+    };
     fake_memory(64ull << 20);
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("grant tables", setup, NULL);
-    CU_add_test(s, "map and unmap", map_and_unmap);
-    CU_add_test(s, "refusals", refusals);
-    CU_add_test(s, "hostile entries", hostile_entry);
-    CU_add_test(s, "loopback", loopback);
-    CU_add_test(s, "copies", copies);
-    CU_add_test(s, "limits", limits);
-    CU_add_test(s, "death of a granter", death_of_a_granter);
-    CU_add_test(s, "random operations", random_operations);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("grant tables", setup, tests);
 }

@@ -2,9 +2,9 @@
 /* dom/restart.c: a domain that ran wild is, after a restart, what its builder had made - but for what the world still holds. */
 #include "hv/fake_dom.h"
 #include "hv/fake_hv.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 #define PAGES 64u
 #define STORE 60u
@@ -199,15 +199,12 @@ static void nothing_leaks(void)
 
 int main(void)
 {
+    CU_TestInfo tests[] = {
+        {"restarts", restarts},
+        {"out of memory", out_of_memory},
+        {"nothing leaks", nothing_leaks},
+        CU_TEST_INFO_NULL,
+    };
     fake_memory(64ull << 20);
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("restart in place", setup, NULL);
-    CU_add_test(s, "restarts", restarts);
-    CU_add_test(s, "out of memory", out_of_memory);
-    CU_add_test(s, "nothing leaks", nothing_leaks);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("restart in place", setup, tests);
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* irq/handles.c over a fake IOMMU and vector table: messages, source checks, running out, freeing, blocking. */
-#include "hv_fake.h"
+#include "hv/fake_hv.h"
 #include "irq/apic.h"
 #include "irq/handles.h"
 #include "mem/iommu.h"
-#include <CUnit/Basic.h>
 #include <string.h>
+#include "suite.h"
 
 #define IRTES 128u
 static struct { bool set; uint8_t vector; uint32_t apic, sbdf; } irte[IRTES];
 static irq_fn handler[256];
 static bool remaps = true;
 static int irte_error;
-PERCPU(uint32_t, apic_id) = 9;
+PERCPU(uint32_t, apic_id) = {9};
 
 static int irte_set(unsigned i, uint8_t vector, uint32_t apic, uint32_t sbdf, bool level)
 {
@@ -125,13 +125,13 @@ static void test_block(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("handles", NULL, NULL);
-    CU_add_test(s, "remapped message", test_remapped);
-    CU_add_test(s, "entries run out", test_entries_run_out);
-    CU_add_test(s, "compatibility message", test_compatibility);
-    CU_add_test(s, "unit refuses", test_unit_refuses);
-    CU_add_test(s, "block a function", test_block);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0;
+    CU_TestInfo tests[] = {
+        {"remapped message", test_remapped},
+        {"entries run out", test_entries_run_out},
+        {"compatibility message", test_compatibility},
+        {"unit refuses", test_unit_refuses},
+        {"block a function", test_block},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("handles", NULL, tests);
 }

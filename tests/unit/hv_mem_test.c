@@ -3,9 +3,9 @@
 #include "mem/iommu.h" /* Xen's errno names before the host's macros */
 #include "mem/p2m.h"
 #include "hv/fake_hv.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 #define RAM (64ull << 20)
 
@@ -191,19 +191,16 @@ static void p2m_life(void)
 
 int main(void)
 {
+    CU_TestInfo tests[] = {
+        {"frames split and merge", frames_split_and_merge},
+        {"frames of an owner", frames_of_an_owner},
+        {"heap", heap_sizes},
+        {"walker maps and splits", walker_maps_and_splits},
+        {"walker bits", walker_bits},
+        {"walker against a model", random_walker},
+        {"p2m", p2m_life},
+        CU_TEST_INFO_NULL,
+    };
     fake_memory(RAM);
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("hypervisor mem", NULL, NULL);
-    CU_add_test(s, "frames split and merge", frames_split_and_merge);
-    CU_add_test(s, "frames of an owner", frames_of_an_owner);
-    CU_add_test(s, "heap", heap_sizes);
-    CU_add_test(s, "walker maps and splits", walker_maps_and_splits);
-    CU_add_test(s, "walker bits", walker_bits);
-    CU_add_test(s, "walker against a model", random_walker);
-    CU_add_test(s, "p2m", p2m_life);
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("hypervisor mem", NULL, tests);
 }

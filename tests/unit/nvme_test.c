@@ -2,8 +2,8 @@
 /* The NVMe driver against a controller that checks what it is told: start, data of every shape, trouble. */
 #include "driverdoms/blk/nvme.h"
 #include "fake_nvme.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -380,7 +380,7 @@ static void test_gone(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"start", test_start},
         {"bad controllers are refused", test_bad_start},
         {"buffers of every shape", test_shapes},
@@ -394,15 +394,5 @@ int main(void)
         {"a controller that does not come back", test_gone},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"nvme", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("nvme", NULL, tests);
 }

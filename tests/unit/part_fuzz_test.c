@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Short, repeatable runs of the fuzz target tests/fuzz/part.c: hostile partition tables. */
-#include <CUnit/Basic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,19 +58,9 @@ static void test_part(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"hostile partition tables", test_part},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"part_fuzz", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("part_fuzz", NULL, tests);
 }

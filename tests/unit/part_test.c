@@ -2,8 +2,8 @@
 /* Partition tables: good ones found on disks of both block sizes, bad ones refused, each field by itself. */
 #include "driverdoms/blk/part.h"
 #include "fake_host.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -297,7 +297,7 @@ const char *__asan_default_options(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"CRC", test_crc},
         {"GPT", test_gpt},
         {"GPT headers with one bad field", test_bad_header},
@@ -306,16 +306,6 @@ int main(void)
         {"bad MBRs", test_bad_mbr},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"part", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
     fake_init();
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("part", NULL, tests);
 }

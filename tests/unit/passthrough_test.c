@@ -3,17 +3,18 @@
  * dom/passthrough.c with the real p2m and page tables over a fake IOMMU: who may own what, what a device reaches, and whom a
  * fault stops.
  */
-#include "hv_fake.h"
+#include "hv/fake_hv.h"
 #include "dom/domain.h"
 #include "irq/apic.h"
 #include "irq/handles.h"
 #include "irq/ioapic.h"
 #include "lib/softirq.h"
 #include "mem/frames.h"
-#include <CUnit/Basic.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 /* --- what lies around passthrough.c --- */
 
@@ -30,6 +31,21 @@ const char *iommu_fault_text(uint8_t reason) { return "reason"; }
 void irq_set_handler(uint8_t vector, irq_fn fn) { fault_handler = vector == VECTOR_IOMMU ? fn : fault_handler; }
 void msi_block(uint32_t sbdf) { blocked_msi = sbdf; }
 bool ioapic_is_register(mfn_t m) { return m.v == 0xfec00; }
+static unsigned frames_allocated, frames_limit = ~0u; /* limit: allocations fail beyond it */
+mfn_t frame_alloc(unsigned order)
+{
+    void *p = frames_allocated < frames_limit ? aligned_alloc(PAGE_SIZE << order, PAGE_SIZE << order) : NULL;
+    if (!p)
+        return MFN_NONE;
+    memset(p, 0xa5, PAGE_SIZE << order); /* contents are undefined */
+    frames_allocated++;
+    return virt_to_mfn(p);
+}
+void frame_put(mfn_t m)
+{
+    free(mfn_to_virt(m));
+    frames_allocated--;
+}
 bool frame_is_ram(mfn_t m) { return m.v < 0x1000; }
 void frame_get(mfn_t m) {}
 void frame_put_order(mfn_t m, unsigned order) {}
@@ -146,7 +162,7 @@ static void finish(void)
     CU_ASSERT_EQUAL(tables, 0);
     CU_ASSERT_EQUAL(references, 0);
     CU_ASSERT_EQUAL(fake_locks_held, 0);
-    CU_ASSERT_EQUAL(fake_frames_allocated, 0);
+    CU_ASSERT_EQUAL(frames_allocated, 0);
 }
 
 static void test_one_owner(void)
@@ -192,9 +208,9 @@ static void test_refusals(void)
 static void test_no_memory(void)
 {
     start();
-    fake_frames_limit = fake_frames_allocated;
+    frames_limit = frames_allocated;
     CU_ASSERT_EQUAL(device_assign(&dom[0], 0x20, false), -ENOMEM);
-    fake_frames_limit = ~0u;
+    frames_limit = ~0u;
     tables = 0; /* the fake counted the one that failed */
     CU_ASSERT_PTR_NULL(device_owner(0x20));
     CU_ASSERT_PTR_NULL(dom[0].p2m.iommu);
@@ -326,16 +342,16 @@ static void test_mmio(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("passthrough", NULL, NULL);
-    CU_add_test(s, "one owner", test_one_owner);
-    CU_add_test(s, "refusals", test_refusals);
-    CU_add_test(s, "out of memory", test_no_memory);
-    CU_add_test(s, "what a device reaches", test_mirror);
-    CU_add_test(s, "DMA is blocked until asked for", test_dma_gate);
-    CU_add_test(s, "whom a fault stops", test_faults);
-    CU_add_test(s, "a flood of faults", test_log_is_limited);
-    CU_add_test(s, "registers", test_mmio);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0;
+    CU_TestInfo tests[] = {
+        {"one owner", test_one_owner},
+        {"refusals", test_refusals},
+        {"out of memory", test_no_memory},
+        {"what a device reaches", test_mirror},
+        {"DMA is blocked until asked for", test_dma_gate},
+        {"whom a fault stops", test_faults},
+        {"a flood of faults", test_log_is_limited},
+        {"registers", test_mmio},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("passthrough", NULL, tests);
 }

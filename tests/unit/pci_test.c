@@ -4,7 +4,6 @@
  * that looks like an NVMe controller behind it: discovery, BARs, MSI-X, the memory across a restart, a backend that
  * is silent, functions that lie.
  */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "driverdoms/pci/pci.h"
 #include "frontends/pcifront.h"
 #include <xen/io/pciif.h>
+#include "suite.h"
 
 #define BAR_SIZE 16384u
 
@@ -297,7 +297,7 @@ static void test_names(void)
 
 int main(int argc, char **argv)
 {
-    static const struct { const char *name; void (*fn)(void); } tests[] = { { "names", test_names },
+    static const CU_TestInfo tests[] = { { "names", test_names },
         { "first life", test_first_life }, { "second life", test_second_life }, { "what was left is nonsense", test_bad_memory },
         { "MSI-X table outside its BAR", test_table_outside }, { "backend does not come", test_no_backend },
         { "no device at all", test_no_device } };
@@ -312,10 +312,6 @@ int main(int argc, char **argv)
         return failures != 0;
     }
     unsigned i = (unsigned)atoi(argv[1]);
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("pci functions", NULL, NULL);
-    if (i < n)
-        CU_add_test(s, tests[i].name, tests[i].fn);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0 || i >= n;
+    CU_TestInfo one[] = { i < n ? tests[i] : (CU_TestInfo)CU_TEST_INFO_NULL, CU_TEST_INFO_NULL };
+    return suite_run("pci functions", NULL, one);
 }

@@ -3,7 +3,6 @@
  * backends/pci: the filter against a fake configuration space that behaves as hardware does (BARs that size, bits that a
  * one clears), and the ring against a front that is well-behaved, hostile, or restarted.
  */
-#include <CUnit/Basic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <xen/io/xenbus.h>
 #include "backends/pci/pciback.h"
 #include "fake_host.h"
+#include "suite.h"
 
 /* --- a fake function: 64-bit BAR0 of 16 KiB, I/O BAR2 of 32 bytes, PM, MSI (64-bit, masking), MSI-X, PCIe --- */
 
@@ -335,20 +335,18 @@ static void test_bad_nodes(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("pciif backend", NULL, NULL);
-    CU_add_test(s, "offsets and sizes", test_bad_access);
-    CU_add_test(s, "BARs size and never move", test_bars);
-    CU_add_test(s, "header", test_header);
-    CU_add_test(s, "capabilities", test_capabilities);
-    CU_add_test(s, "capability list with a loop, or all ones", test_capability_loop);
-    CU_add_test(s, "random writes", test_random_writes);
-    CU_add_test(s, "requests", test_ring);
-    CU_add_test(s, "front comes again", test_front_again);
-    CU_add_test(s, "request before the connection", test_early_request);
-    CU_add_test(s, "bad nodes", test_bad_nodes);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"offsets and sizes", test_bad_access},
+        {"BARs size and never move", test_bars},
+        {"header", test_header},
+        {"capabilities", test_capabilities},
+        {"capability list with a loop, or all ones", test_capability_loop},
+        {"random writes", test_random_writes},
+        {"requests", test_ring},
+        {"front comes again", test_front_again},
+        {"request before the connection", test_early_request},
+        {"bad nodes", test_bad_nodes},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("pciif backend", NULL, tests);
 }

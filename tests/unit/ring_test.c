@@ -6,8 +6,8 @@
  */
 #define _GNU_SOURCE
 #include "backends/core/ring.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -247,7 +247,7 @@ static void test_death(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"sizes", test_sizes},
         {"flow and notification", test_flow},
         {"hostile indices", test_hostile},
@@ -255,16 +255,6 @@ int main(void)
         {"death at every instruction", test_death},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"ring", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
     mem = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("ring", NULL, tests);
 }

@@ -3,11 +3,11 @@
  * stubdoms/rt/heap.c over pages of the host: alignment, zeroing, no overlap in a long random run, exhaustion, and
  * the misuse it must catch.
  */
-#include <CUnit/Basic.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include "rt/rt.h"
+#include "suite.h"
 
 static jmp_buf crash;
 static unsigned pages_left = 4096, pages_out;
@@ -111,11 +111,11 @@ static void test_misuse(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("rt heap", NULL, NULL);
-    CU_add_test(s, "20000 random blocks", test_random);
-    CU_add_test(s, "exhaustion", test_exhaustion);
-    CU_add_test(s, "misuse ends the domain", test_misuse);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0;
+    CU_TestInfo tests[] = {
+        {"20000 random blocks", test_random},
+        {"exhaustion", test_exhaustion},
+        {"misuse ends the domain", test_misuse},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("rt heap", NULL, tests);
 }

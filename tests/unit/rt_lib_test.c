@@ -3,9 +3,9 @@
  * stubdoms/rt: fmt.c and string.c against the C library. The build renames rt's functions to rt_NAME (files.mk), so
  * both can stand in one program.
  */
-#include <CUnit/Basic.h>
 #include <stdint.h>
 #include "rt/rt.h"
+#include "suite.h"
 #undef snprintf
 #undef strtoul
 #undef memmove
@@ -110,12 +110,12 @@ static void test_string(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("rt library", NULL, NULL);
-    CU_add_test(s, "snprintf is the C library's", test_printf);
-    CU_add_test(s, "strtoul is the C library's", test_strtoul);
-    CU_add_test(s, "memory and strings", test_string);
-    CU_add_test(s, "long blocks", test_blocks);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0;
+    CU_TestInfo tests[] = {
+        {"snprintf is the C library's", test_printf},
+        {"strtoul is the C library's", test_strtoul},
+        {"memory and strings", test_string},
+        {"long blocks", test_blocks},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("rt library", NULL, tests);
 }

@@ -3,13 +3,13 @@
  * stubdoms/rt: xsconn.c and xs.c against a server in this file, which answers well, slowly, late, wrongly or not at
  * all. Time is a number here: waiting moves it on.
  */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "rt/internal.h"
 #include <xen/hvm/params.h>
 #include <xen/io/xs_wire.h>
+#include "suite.h"
 
 uint16_t rt_domid;
 uint32_t rt_incarnation = 1;
@@ -324,36 +324,39 @@ static void test_reconnect(void)
     read_is("value", 0);
 }
 
+/* Each breach of the protocol, and the reconnection, needs a domain that has not run yet: this program again, with an argument. */
+static unsigned run_again(const char *program, const char *argument)
+{
+    char command[512];
+    snprintf(command, sizeof(command), "%s %s", program, argument);
+    return system(command) != 0;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct { const char *name; int mood; } breach[] = { { "answer of another kind", WRONG_TYPE },
-        { "length", TOO_LONG }, { "index", BAD_INDEX }, { "event", BAD_EVENT } };
+    static const struct { const char *argument, *name; int mood; } breach[] = { { "type", "answer of another kind", WRONG_TYPE },
+        { "length", "length", TOO_LONG }, { "index", "index", BAD_INDEX }, { "event", "event", BAD_EVENT } };
+    const unsigned n = sizeof(breach) / sizeof(breach[0]);
+    CU_TestInfo all[] = { { "calls", test_calls }, { "directories", test_directory }, { "numbers", test_numbers },
+        { "watches", test_watches }, { "a server that does not answer in time", test_timeout }, CU_TEST_INFO_NULL };
+    CU_TestInfo reconnect[] = { { "reconnect after a restart", test_reconnect }, CU_TEST_INFO_NULL };
     unsigned failures = 0;
 
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("rt xenstore", NULL, NULL);
-    if (argc > 1 && strcmp(argv[1], "reconnect") == 0) {
-        CU_add_test(s, "reconnect after a restart", test_reconnect);
-    } else if (argc > 1) {
-        mood = breach[atoi(argv[1])].mood;
+    if (argc > 1 && strcmp(argv[1], "reconnect") == 0)
+        return suite_run("rt xenstore", NULL, reconnect);
+    for (unsigned i = 0; argc > 1 && i < n; i++) {
+        CU_TestInfo one[] = { { breach[i].name, test_breach }, CU_TEST_INFO_NULL };
+        if (strcmp(argv[1], breach[i].argument))
+            continue;
+        mood = breach[i].mood;
         begin();
-        CU_add_test(s, breach[atoi(argv[1])].name, test_breach);
-    } else {
-        begin();
-        CU_add_test(s, "calls", test_calls);
-        CU_add_test(s, "directories", test_directory);
-        CU_add_test(s, "numbers", test_numbers);
-        CU_add_test(s, "watches", test_watches);
-        CU_add_test(s, "a server that does not answer in time", test_timeout);
-        for (unsigned i = 0; i < sizeof(breach) / sizeof(breach[0]); i++) {
-            char command[512];
-            snprintf(command, sizeof(command), "%s %u", argv[0], i);
-            failures += system(command) != 0;
-        }
-        char command[512];
-        snprintf(command, sizeof(command), "%s reconnect", argv[0]);
-        failures += system(command) != 0;
+        return suite_run("rt xenstore", NULL, one);
     }
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0 || failures;
+    if (argc > 1)
+        return 2;
+    begin();
+    failures += run_again(argv[0], "reconnect");
+    for (unsigned i = 0; i < n; i++)
+        failures += run_again(argv[0], breach[i].argument);
+    return suite_run("rt xenstore", NULL, all) || failures;
 }

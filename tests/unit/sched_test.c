@@ -11,8 +11,8 @@
 #include "lib/softirq.h"
 #include "sched/timer.h"
 #include <xen/vcpu.h>
+#include "suite.h"
 #undef sched_yield /* compiled as hv_sched_yield: the host has one, too */
-#include <CUnit/Basic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -556,13 +556,7 @@ int main(void)
         {"a waking unit preempts", waking_preempts}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
         {"a timer that sets itself in the past", restless_timer_lets_others_work}, {"one thread per CPU", threads}, CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"scheduler", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-
     simulated = true;
     cpus_start(CPUS);
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() || CU_get_number_of_tests_run() != ARRAY_SIZE(tests) - 1;
+    return suite_run("scheduler", NULL, tests);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* bhd's pure parts: the console ring against hostile indices, and restart storms. */
-#include <CUnit/Basic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include <xen/io/console.h>
 #include "tools/bhd/conring.h"
 #include "tools/bhd/storm.h"
+#include "suite.h"
 
 static struct xencons_interface ring;
 static char buf[CONRING_OUT];
@@ -106,14 +106,12 @@ static void test_storm(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("bhd", NULL, NULL);
-    CU_add_test(s, "console output", test_read);
-    CU_add_test(s, "console output with hostile indices", test_hostile_read);
-    CU_add_test(s, "console input", test_write);
-    CU_add_test(s, "restart storms", test_storm);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"console output", test_read},
+        {"console output with hostile indices", test_hostile_read},
+        {"console input", test_write},
+        {"restart storms", test_storm},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("bhd", NULL, tests);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/lib: kernel images within bounds, memory layout, start info, and the ACPI tables of bulkhead/pvh_acpi.h. */
-#include <CUnit/Basic.h>
 #include <elf.h>
 #include <lzma.h>
 #include <stdint.h>
@@ -11,6 +10,7 @@
 #include <xen/arch-x86/hvm/start_info.h>
 #include "bulkhead/pvh_acpi.h"
 #include "tools/lib/layout.h"
+#include "suite.h"
 
 static struct err e;
 
@@ -228,16 +228,14 @@ static void test_acpi(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("tools builder", NULL, NULL);
-    CU_add_test(s, "a good image, and cut short", test_good_image);
-    CU_add_test(s, "broken images", test_broken_images);
-    CU_add_test(s, "bzImage", test_bzimage);
-    CU_add_test(s, "memory layout", test_layout);
-    CU_add_test(s, "start info", test_start_info);
-    CU_add_test(s, "ACPI tables", test_acpi);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"a good image, and cut short", test_good_image},
+        {"broken images", test_broken_images},
+        {"bzImage", test_bzimage},
+        {"memory layout", test_layout},
+        {"start info", test_start_info},
+        {"ACPI tables", test_acpi},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("tools builder", NULL, tests);
 }

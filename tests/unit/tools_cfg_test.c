@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/lib: configuration files, device specifications, typed domain configuration. */
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
 #include "tools/lib/domcfg.h"
+#include "suite.h"
 
 static struct err e;
 
@@ -291,20 +291,18 @@ static void test_domain_refused(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("tools configuration", NULL, NULL);
-    CU_add_test(s, "values", test_values);
-    CU_add_test(s, "wrong types", test_wrong_type);
-    CU_add_test(s, "syntax errors name file, line and key", test_syntax_errors);
-    CU_add_test(s, "limits", test_limits);
-    CU_add_test(s, "overrides and unknown keys", test_override_and_unknown);
-    CU_add_test(s, "disk specifications", test_disk);
-    CU_add_test(s, "virtual disk numbers", test_devid);
-    CU_add_test(s, "PCI and network specifications", test_pci_and_vif);
-    CU_add_test(s, "domain configuration", test_domain);
-    CU_add_test(s, "domain configuration refused", test_domain_refused);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"values", test_values},
+        {"wrong types", test_wrong_type},
+        {"syntax errors name file, line and key", test_syntax_errors},
+        {"limits", test_limits},
+        {"overrides and unknown keys", test_override_and_unknown},
+        {"disk specifications", test_disk},
+        {"virtual disk numbers", test_devid},
+        {"PCI and network specifications", test_pci_and_vif},
+        {"domain configuration", test_domain},
+        {"domain configuration refused", test_domain_refused},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("tools configuration", NULL, tests);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Short runs of tests/fuzz/tools.c: valid inputs with a few bytes changed, cut short or doubled. */
-#include <CUnit/Basic.h>
 #include <elf.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -100,11 +100,9 @@ static void test_mutations(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("tools fuzz", NULL, NULL);
-    CU_add_test(s, "mutated inputs", test_mutations);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"mutated inputs", test_mutations},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("tools fuzz", NULL, tests);
 }

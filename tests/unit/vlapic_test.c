@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* irq/vlapic.c: priorities, end of interrupt, IPIs, timers, reserved bits. Numbers are MSRs of Intel SDM vol. 3, table 11-6. */
 #include "irq/vlapic.h"
-#include <CUnit/Basic.h>
 #include <stdio.h>
+#include "suite.h"
 
 enum { ID = 0x802, VERSION = 0x803, TPR = 0x808, PPR = 0x80a, EOI = 0x80b, LDR = 0x80d, SVR = 0x80f, ISR0 = 0x810, TMR0 = 0x818,
        IRR0 = 0x820, ESR = 0x828, CMCI = 0x82f, ICR = 0x830, LVT_TIMER = 0x832, LINT0 = 0x835, LVT_ERROR = 0x837, INITIAL = 0x838,
@@ -328,11 +328,5 @@ int main(void)
         {"destinations", destinations}, {"one-shot timer", one_shot}, {"divisors", divisors}, {"periodic timer", periodic},
         {"TSC deadline", tsc_deadline}, {"random writes", random_writes}, CU_TEST_INFO_NULL,
     };
-    CU_SuiteInfo suites[] = {{"virtual local APIC", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};
-
-    if (CU_initialize_registry() || CU_register_suites(suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() || CU_get_number_of_tests_run() != ARRAY_SIZE(tests) - 1;
+    return suite_run("virtual local APIC", NULL, tests);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The DMAR parser against good and hostile tables, and each encoder of vtd_regs.h against the specification's bit numbers. */
-#include "hv_fake.h"
+#include "hv/fake_hv.h"
 #include "mem/dmar.h"
 #include "mem/vtd_regs.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 static uint8_t table[8192];
 static unsigned used;
@@ -302,20 +302,20 @@ static void test_faults(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("vtd", NULL, NULL);
-    CU_add_test(s, "DMAR: units", test_units);
-    CU_add_test(s, "DMAR: bridges", test_bridges);
-    CU_add_test(s, "DMAR: reserved regions", test_reserved);
-    CU_add_test(s, "DMAR: hostile structures", test_hostile);
-    CU_add_test(s, "DMAR: hostile scopes", test_hostile_scopes);
-    CU_add_test(s, "DMAR: every byte changed", test_every_byte);
-    CU_add_test(s, "root and context entries", test_tables);
-    CU_add_test(s, "interrupt entries", test_irte);
-    CU_add_test(s, "invalidation descriptors", test_invalidations);
-    CU_add_test(s, "invalidation masks", test_cover);
-    CU_add_test(s, "capabilities", test_capabilities);
-    CU_add_test(s, "fault records", test_faults);
-    CU_basic_run_tests();
-    return CU_get_number_of_failures() != 0;
+    CU_TestInfo tests[] = {
+        {"DMAR: units", test_units},
+        {"DMAR: bridges", test_bridges},
+        {"DMAR: reserved regions", test_reserved},
+        {"DMAR: hostile structures", test_hostile},
+        {"DMAR: hostile scopes", test_hostile_scopes},
+        {"DMAR: every byte changed", test_every_byte},
+        {"root and context entries", test_tables},
+        {"interrupt entries", test_irte},
+        {"invalidation descriptors", test_invalidations},
+        {"invalidation masks", test_cover},
+        {"capabilities", test_capabilities},
+        {"fault records", test_faults},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("vtd", NULL, tests);
 }

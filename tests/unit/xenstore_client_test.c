@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Our libxenstore against the real daemon, and against one that lies. */
 #define _GNU_SOURCE
-#include <CUnit/Basic.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xenstore.h>
+#include "suite.h"
 
 static char dir[] = "/tmp/xenstore-client-XXXXXX";
 static char path[100];
@@ -258,17 +258,16 @@ static void test_liar(void)
 
 int main(void)
 {
-    CU_initialize_registry();
+    CU_TestInfo tests[] = {
+        {"nodes, permissions, domains", test_nodes},
+        {"transactions", test_transactions},
+        {"watches and threads", test_watches},
+        {"a daemon that lies", test_liar},
+        CU_TEST_INFO_NULL,
+    };
     if (!mkdtemp(dir))
         return 1;
-    CU_pSuite s = CU_add_suite("xenstore client", NULL, NULL);
-    CU_add_test(s, "nodes, permissions, domains", test_nodes);
-    CU_add_test(s, "transactions", test_transactions);
-    CU_add_test(s, "watches and threads", test_watches);
-    CU_add_test(s, "a daemon that lies", test_liar);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
+    int status = suite_run("xenstore client", NULL, tests);
     rmdir(dir);
-    return failed != 0;
+    return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A short run of tests/fuzz/xenstore.c on random steps, mostly near to what is valid. */
 #include "xenstore_fake.h"
-#include <CUnit/Basic.h>
 #include <string.h>
+#include "suite.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,11 +53,9 @@ static void test_random(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("xenstore random bytes", NULL, NULL);
-    CU_add_test(s, "random steps", test_random);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"random steps", test_random},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("xenstore random bytes", NULL, tests);
 }

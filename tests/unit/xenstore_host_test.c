@@ -5,7 +5,6 @@
  */
 #define _GNU_SOURCE
 #include "xenstore/transport/loop.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -14,6 +13,7 @@
 #include <xenevtchn.h>
 #include <xengnttab.h>
 #include <xen/grant_table.h>
+#include "suite.h"
 
 #define DOMAINS 8
 
@@ -355,15 +355,13 @@ static void test_states(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("xenstore rings", NULL, NULL);
-    CU_add_test(suite, "served from the introduction on", test_serve);
-    CU_add_test(suite, "hostile pages", test_bad_index);
-    CU_add_test(suite, "a new incarnation", test_reconnect);
-    CU_add_test(suite, "a full ring", test_full);
-    CU_add_test(suite, "who still lives", test_states);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"served from the introduction on", test_serve},
+        {"hostile pages", test_bad_index},
+        {"a new incarnation", test_reconnect},
+        {"a full ring", test_full},
+        {"who still lives", test_states},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("xenstore rings", NULL, tests);
 }

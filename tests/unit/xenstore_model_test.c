@@ -5,9 +5,9 @@
  * something it read must have been changed by others.
  */
 #include "xenstore_fake.h"
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
+#include "suite.h"
 
 #define NODES 40 /* /m, 3 below it, 9 below those, 27 below those: 1 + 3 + 9 + 27 */
 #define CLIENTS 4
@@ -247,11 +247,9 @@ static void test_random(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("xenstore model", NULL, NULL);
-    CU_add_test(s, "random work against the reference", test_random);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"random work against the reference", test_random},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("xenstore model", NULL, tests);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* xenstore's operations one by one: what they answer, who may, and what is refused. */
 #include "xenstore_fake.h"
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
+#include "suite.h"
 
 static struct fake *d0, *d5, *d6;
 
@@ -357,20 +357,18 @@ static void test_wire(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("xenstore operations", NULL, NULL);
-    CU_add_test(s, "what each answers", test_basic);
-    CU_add_test(s, "malformed requests", test_bad_requests);
-    CU_add_test(s, "permissions", test_permissions);
-    CU_add_test(s, "privileged operations", test_privileged_only);
-    CU_add_test(s, "directories in parts", test_directory_part);
-    CU_add_test(s, "domains come and go", test_domains);
-    CU_add_test(s, "quotas", test_quotas);
-    CU_add_test(s, "features, quotas of one domain", test_features);
-    CU_add_test(s, "a client that does not read", test_stuck);
-    CU_add_test(s, "message framing", test_wire);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"what each answers", test_basic},
+        {"malformed requests", test_bad_requests},
+        {"permissions", test_permissions},
+        {"privileged operations", test_privileged_only},
+        {"directories in parts", test_directory_part},
+        {"domains come and go", test_domains},
+        {"quotas", test_quotas},
+        {"features, quotas of one domain", test_features},
+        {"a client that does not read", test_stuck},
+        {"message framing", test_wire},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("xenstore operations", NULL, tests);
 }

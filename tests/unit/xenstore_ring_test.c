@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Ring pages: bytes in order over the wrap, impossible indices, reconnection. */
 #include "xenstore/transport/ring.h"
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 static struct xenstore_domain_interface page;
 static struct ring ring;
@@ -97,14 +97,12 @@ static void test_reconnect(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("xenstore ring", NULL, NULL);
-    CU_add_test(s, "start", test_start);
-    CU_add_test(s, "bytes in order", test_stream);
-    CU_add_test(s, "impossible indices", test_hostile);
-    CU_add_test(s, "reconnection", test_reconnect);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"start", test_start},
+        {"bytes in order", test_stream},
+        {"impossible indices", test_hostile},
+        {"reconnection", test_reconnect},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("xenstore ring", NULL, tests);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* xenstore's transactions (what conflicts and what does not) and watches (who hears what, in which order). */
 #include "xenstore_fake.h"
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "suite.h"
 
 static struct fake *a, *b, *d5;
 
@@ -447,20 +447,18 @@ static void test_no_memory(void)
 
 int main(void)
 {
-    CU_initialize_registry();
-    CU_pSuite s = CU_add_suite("xenstore transactions and watches", NULL, NULL);
-    CU_add_test(s, "isolation", test_isolation);
-    CU_add_test(s, "conflicts, real and not", test_conflicts);
-    CU_add_test(s, "rights and quotas at the end", test_replay_rights);
-    CU_add_test(s, "losers get through", test_lane);
-    CU_add_test(s, "a crowd", test_crowd);
-    CU_add_test(s, "watches", test_watches);
-    CU_add_test(s, "who may hear", test_watch_rights);
-    CU_add_test(s, "watches and transactions", test_watch_transaction);
-    CU_add_test(s, "a client that goes", test_close);
-    CU_add_test(s, "every allocation fails once", test_no_memory);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    CU_TestInfo tests[] = {
+        {"isolation", test_isolation},
+        {"conflicts, real and not", test_conflicts},
+        {"rights and quotas at the end", test_replay_rights},
+        {"losers get through", test_lane},
+        {"a crowd", test_crowd},
+        {"watches", test_watches},
+        {"who may hear", test_watch_rights},
+        {"watches and transactions", test_watch_transaction},
+        {"a client that goes", test_close},
+        {"every allocation fails once", test_no_memory},
+        CU_TEST_INFO_NULL,
+    };
+    return suite_run("xenstore transactions and watches", NULL, tests);
 }

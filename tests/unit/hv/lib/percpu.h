@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Per-CPU data for host tests with several CPUs: an array, indexed by the CPU that this thread plays. */
+/* Per-CPU data for host tests: an array, indexed by the CPU that this thread plays. */
 #ifndef LIB_PERCPU_H
 #define LIB_PERCPU_H
 #include "lib/types.h"
