@@ -2,10 +2,11 @@
 /*
  * iobench DEVICE [SECONDS]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
  * asynchronous I/O. The cases are those of the disk domain's bench=1 (driverdoms/blk/bench.c), so that the two can be read
- * side by side: 4 KiB random and 1 MiB sequential, read and write, 1 and 32 deep, one second each.
+ * side by side: 4 KiB random and 1 MiB sequential, read and write, 1 and 32 deep, a quarter of a second each.
  * With SECONDS instead: one 4 KiB read after the other for so long; each second a line
  * "beat: T s, pause N us, longest N us, N reads, N errors" (pause: the longest read of that second), then "beat: done".
- * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors"; then "bench: done".
+ * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors"; then "bench: done". Before a
+ * case a line "bench: next", and around it a quarter of a second of rest: then whoever watches reads the domains' CPU times.
  * Overwrites the device, unless SECONDS is given.
  */
 #define _GNU_SOURCE
@@ -23,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 32, SMALL = 4096, BIG = 1 << 20, RUN_US = 1000000 };
+enum { DEPTH_MAX = 32, SMALL = 4096, BIG = 1 << 20, RUN_US = 250000, REST_US = 250000 };
 
 static const struct bench_case {
     const char *name;
@@ -66,40 +67,49 @@ static uint64_t place(const struct bench_case *c)
     return (seed >> 20) % places * c->bytes;
 }
 
-static void submit(const struct bench_case *c, unsigned slot)
+static void prepare(const struct bench_case *c, struct iocb *request)
 {
-    struct iocb *request = &requests[slot];
+    *request = (struct iocb){ .aio_data = (uint64_t)(request - requests), .aio_fildes = (uint32_t)device,
+                              .aio_lio_opcode = c->write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+                              .aio_buf = (uint64_t)(uintptr_t)buffer, .aio_nbytes = c->bytes,
+                              .aio_offset = (int64_t)place(c) };
+}
 
-    *request = (struct iocb){ .aio_data = slot, .aio_lio_opcode = c->write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
-                              .aio_fildes = (uint32_t)device, .aio_buf = (uint64_t)(uintptr_t)buffer,
-                              .aio_nbytes = c->bytes, .aio_offset = (int64_t)place(c) };
-    if (syscall(SYS_io_submit, context, 1, &request) != 1)
-        die("io_submit");
+/* All at once: what ended together is replaced together. */
+static void submit(struct iocb **batch, unsigned n)
+{
+    for (long done = 0; n; batch += done, n -= (unsigned)done) {
+        done = syscall(SYS_io_submit, context, n, batch);
+        if (done <= 0)
+            die("io_submit");
+    }
 }
 
 static void run(const struct bench_case *c)
 {
     struct io_event events[DEPTH_MAX];
+    struct iocb *batch[DEPTH_MAX];
     uint64_t start = now_us(), ended = 0, errors = 0, us;
     unsigned flying = 0;
 
     for (next_place = 0; flying < c->depth; flying++)
-        submit(c, flying);
+        prepare(c, batch[flying] = &requests[flying]);
+    submit(batch, flying);
     while (flying) {
         long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, NULL);
 
         if (n < 0 && errno != EINTR)
             die("io_getevents");
+        bool more = now_us() - start < RUN_US;
         for (long k = 0; k < n; k++) {
-            ended++;
-            flying--;
-            if (events[k].res != (int64_t)c->bytes)
-                errors++;
-            if (now_us() - start < RUN_US) {
-                submit(c, (unsigned)events[k].data);
-                flying++;
-            }
+            errors += events[k].res != (int64_t)c->bytes;
+            prepare(c, batch[k] = &requests[events[k].data]);
         }
+        ended += n > 0 ? (uint64_t)n : 0;
+        if (more && n > 0)
+            submit(batch, (unsigned)n);
+        else if (n > 0)
+            flying -= (unsigned)n;
     }
     us = now_us() - start;
     printf("bench: %s %u B depth %u: %llu IOPS, %.1f MB/s, %llu requests in %llu us, %llu errors\n", c->name, c->bytes,
@@ -150,8 +160,13 @@ int main(int argc, char **argv)
     }
     if (syscall(SYS_io_setup, DEPTH_MAX, &context) != 0)
         die("io_setup");
-    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        printf("bench: next\n");
+        fflush(stdout);
+        usleep(REST_US);
         run(&cases[i]);
+        usleep(REST_US);
+    }
     printf("bench: done\n");
     return 0;
 }

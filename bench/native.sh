@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: MIT
-# In the control domain: wait for the benchmark of the domain named in /files/who and print its lines.
+# In the control domain: wait for the benchmark of the domain named in /files/who and print its lines; after each of them the
+# time, and the CPU time every domain has used until then, in ns: "times UPTIME NAME NS ...".
 who=$(cat /files/who)
 console=/var/log/bulkhead/console-$who.log
-left=3000
+
+cpu_times() {
+    bh info | sed -n 's/^uptime_ns *: */times /p' | tr -d '\n'
+    bh list -l | sed -n 's/^ *"name": "\(.*\)",*$/ \1/p; s/^ *"cpu_time_ns": \([0-9]*\).*/ \1/p' | tr -d '\n'
+    echo
+}
+
+seen=0 left=12000
 until grep -q 'bench: done\|bench: failed' $console 2>/dev/null; do
+    lines=$(grep -c 'bench: ' $console 2>/dev/null)
+    if [ "${lines:-0}" -gt $seen ]; then
+        cpu_times
+        grep 'bench: ' $console | tail -n +$((seen + 1)) | head -n $((lines - seen))
+        seen=$lines
+    fi
     left=$((left - 1))
     [ $left -gt 0 ] || { tail -n 20 $console; exit 1; }
-    sleep 0.1
+    sleep 0.025
 done
-grep 'bench: ' $console
+grep 'bench: ' $console | tail -n +$((seen + 1))
 grep -q 'bench: done' $console
