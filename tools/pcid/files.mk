@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-PCID_SRC := $(addprefix tools/pcid/,main.c config.c reset.c assign.c) $(addprefix backends/pci/,view.c pciback.c) backends/core/host_linux.c
+PCID_SRC := $(addprefix tools/pcid/,main.c config.c reset.c assign.c) $(addprefix backends/pci/,view.c pciback.c) backends/core/host_linux.c tools/lib/daemon.c
 $(eval $(call host_prog,tools/pcid,$(PCID_SRC) $(TOOLS_LIB),$(TOOLS_LIBS) -lxenevtchn -lxengnttab -lpci -levent))
 $(eval $(call unit_test,pciback_test,tests/unit/pciback_test.c tests/unit/fake_host.c $(addprefix backends/pci/,view.c pciback.c)))

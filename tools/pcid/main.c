@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* pcid: options, socket, requests; see pcid.h. */
+/* pcid: help, socket, requests; see pcid.h. */
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <event2/listener.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,32 +120,6 @@ static void client_accept(struct evconnlistener *l, evutil_socket_t fd, struct s
 
 /* --- start --- */
 
-struct options {
-    bool foreground;
-    const char *log;
-};
-
-/* -1 go on, else exit status. */
-static int read_options(int argc, char **argv, struct options *o)
-{
-    *o = (struct options){false, LOG_FILE};
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help")) {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (!strcmp(argv[i], "-f") || !strcmp(argv[i], "--foreground")) {
-            o->foreground = true;
-        } else if (!strcmp(argv[i], "--log") && i + 1 < argc) {
-            o->log = argv[++i];
-        } else {
-            fprintf(stderr, "pcid: unknown option '%s'\n%s", argv[i], help);
-            return 2;
-        }
-    }
-    return -1;
-}
-
 static int start(struct event_base *base)
 {
     struct err e;
@@ -172,26 +144,6 @@ static int start(struct event_base *base)
 
 int main(int argc, char **argv)
 {
-    struct options o;
-    int status = read_options(argc, argv, &o);
-    if (status >= 0)
-        return status;
-    mkdir("/var/log/bulkhead", 0755);
-    FILE *log = o.foreground ? stderr : fopen(o.log, "ae");
-    if (!log) {
-        fprintf(stderr, "pcid: --log: %s: %s\n", o.log, strerror(errno));
-        return 1;
-    }
-    if (!o.foreground && daemon_start("pcid", o.log)) {
-        fprintf(stderr, "pcid: cannot go to the background: %s\n", strerror(errno));
-        return 1;
-    }
-    signal(SIGPIPE, SIG_IGN);
-    host_linux_log_to(log);
-    struct event_base *base = event_base_new();
-    if (!base || start(base))
-        return 1;
-    daemon_ready();
-    event_base_dispatch(base);
-    return 1; /* only a lost connection ends the loop */
+    static const struct daemon pcid = {.name = "pcid", .log = LOG_FILE, .help = help, .start = start};
+    return daemon_main(&pcid, argc, argv);
 }
