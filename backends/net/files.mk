@@ -2,3 +2,6 @@
 # netback and its switch, as linked into the net domain
 NETBACK_SRC := backends/core/ring.c backends/core/xenbus.c \
                $(addprefix backends/net/,netback.c tx.c rx.c switch.c nring.c pkt.c offload.c)
+
+$(eval $(call unit_test,nring,tests/unit/nring_test.c backends/core/ring.c backends/net/nring.c,-D__XEN_INTERFACE_VERSION__=0x00040d00))
+$(eval $(call unit_test,pkt,tests/unit/pkt_test.c backends/net/pkt.c backends/net/offload.c))
