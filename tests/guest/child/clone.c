@@ -66,9 +66,7 @@ static long map(uint16_t domid)
     set_xen_guest_handle(b.gpfns, gpfn);
     set_xen_guest_handle(b.errs, errs);
     long ret = memory_op(XENMEM_add_to_physmap_batch, &b);
-    for (unsigned i = 0; !ret && i < pages(); i++)
-        ret = errs[i];
-    return ret;
+    return ret ? ret : errs[CLONE_SHARED / RT_PAGE]; /* one that runs already may have given others away */
 }
 
 static void load(void)
@@ -140,12 +138,24 @@ bool clone_destroy(struct clone *c)
 
 struct pointer { uint16_t limit; uint64_t base; } __attribute__((packed));
 
+static uint64_t idt[512] __attribute__((aligned(16)));
+
+static void load_tables(void)
+{
+    struct pointer g = { 5 * 8 - 1, CLONE_TABLES }, i = { sizeof(idt) - 1, (uint64_t)idt };
+    __asm__ volatile("lgdt %0; lidt %1" ::"m"(g), "m"(i) : "memory");
+}
+
+void clone_tables_again(void)
+{
+    __asm__ volatile("movq %0, 0x24" ::"r"(CLONE_FAULT_STACK + RT_PAGE) : "memory"); /* its TSS is at address 0 */
+    load_tables();
+}
+
 void clone_tables(void (*handler)(void))
 {
     uint64_t h = (uint64_t)handler, tss = CLONE_TABLES - 0x100; /* the TSS lies at the end of the shared page */
-    static uint64_t idt[512] __attribute__((aligned(16)));
     uint64_t *gdt = (uint64_t *)CLONE_TABLES;
-    struct pointer g = { 5 * 8 - 1, CLONE_TABLES }, i = { sizeof(idt) - 1, (uint64_t)idt };
     for (unsigned n = 0; n < 256; n++) { /* interrupt gate, IST 1 */
         idt[2 * n] = (h & 0xffff) | 8 << 16 | 1ull << 32 | 0x8eull << 40 | (h >> 16 & 0xffff) << 48;
         idt[2 * n + 1] = h >> 32;
@@ -157,5 +167,6 @@ void clone_tables(void (*handler)(void))
     gdt[4] = tss >> 32;
     memset((void *)tss, 0, 0x68);
     *(uint64_t *)(tss + 0x24) = CLONE_FAULT_STACK;
-    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" ::"m"(g), "m"(i), "r"(0x18) : "memory");
+    load_tables();
+    __asm__ volatile("ltr %w0" ::"r"(0x18) : "memory");
 }

@@ -25,4 +25,5 @@ bool clone_destroy(struct clone *c);
 
 /* Inside a clone: GDT, TSS and an IDT whose vectors all lead to `handler` on the faults' stack. Traps: lgdt, lidt, ltr. */
 void clone_tables(void (*handler)(void));
+void clone_tables_again(void); /* the same tables for a vCPU brought up by VCPUOP_initialise */
 #endif

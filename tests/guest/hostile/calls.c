@@ -10,6 +10,7 @@
 #include <xen/memory.h>
 #include <xen/vcpu.h>
 
+#define OWN_TABLE_GFN 0x2f0ul /* not among those that calls name */
 #define TABLE_GFN 0x300ul
 #define RW_GFN 0x301ul
 #define RO_GFN 0x302ul
@@ -19,6 +20,7 @@
 
 struct vcpu_state { uint64_t seed, arg[512], list[512], pages[4 * 512]; } __attribute__((aligned(4096)));
 static struct vcpu_state state[2];
+static uint64_t victim[4 * 512] __attribute__((aligned(4096))); /* pages to give away; nobody here reads or writes them */
 
 struct random_call { uint64_t nr, a[5]; };
 
@@ -28,10 +30,10 @@ static bool once_in(struct vcpu_state *s, uint64_t n) { return below(s, n) == 0;
 static uint64_t some_gfn(struct vcpu_state *s)
 {
     switch (below(s, 8)) {
-    case 0: return (uint64_t)s->pages / RT_PAGE + below(s, 4);
+    case 0: return (uint64_t)victim / RT_PAGE + below(s, 4);
     case 1: return TABLE_GFN + below(s, 4);
-    case 2: return 1ull << below(s, 54);
-    case 3: return once_in(s, 64) ? below(s, 1024) : HOLES;
+    case 2: return 1ull << (12 + below(s, 42));
+    case 3: return once_in(s, 8192) ? below(s, 1024) : HOLES;
     default: return HOLES + below(s, 256);
     }
 }
@@ -78,14 +80,15 @@ static uint64_t memory_call(struct vcpu_state *s, struct random_call *c)
     switch (cmd) {
     case XENMEM_populate_physmap:
     case XENMEM_decrease_reservation:
-        s->arg[0] = some_pointer(s, s->pages);
+        s->arg[0] = cmd == XENMEM_populate_physmap ? some_pointer(s, s->pages) : (uint64_t)s->pages;
         s->arg[1] = below(s, 64);
-        s->arg[2] = below(s, 11);
+        s->arg[2] = cmd == XENMEM_populate_physmap || once_in(s, 64) ? below(s, 11) : 0;
         s->arg[3] = some_domid(s);
         break;
     case XENMEM_add_to_physmap:
-        s->arg[0] = some_domid(s) | below(s, 64) << 16 | below(s, 7) << 32;
-        s->arg[1] = once_in(s, 2) ? below(s, 5) : some_gfn(s);
+        s->arg[1] = below(s, 7); /* the space */
+        s->arg[0] = some_domid(s) | below(s, 64) << 16 | s->arg[1] << 32;
+        s->arg[1] = s->arg[1] < XENMAPSPACE_gmfn ? below(s, 5) : some_gfn(s);
         s->arg[2] = some_gfn(s);
         break;
     case XENMEM_add_to_physmap_batch:
@@ -126,10 +129,22 @@ static void grant_call(struct vcpu_state *s, struct random_call *c)
         }
     }
     /* The entries change under the calls. */
-    volatile grant_entry_v1_t *e = (volatile grant_entry_v1_t *)(TABLE_GFN * RT_PAGE) + FIRST_REF + below(s, 32);
+    volatile grant_entry_v1_t *e = (volatile grant_entry_v1_t *)(OWN_TABLE_GFN * RT_PAGE) + FIRST_REF + below(s, 32);
     if (once_in(s, 4))
         *e = (grant_entry_v1_t){ (uint16_t)(once_in(s, 4) ? rnd(&s->seed) : GTF_permit_access), (domid_t)(once_in(s, 4) ? below(s, 8) : IN_CLONE->second),
                                  (uint32_t)some_gfn(s) };
+}
+
+/* Areas are registered in pages that may be written over. */
+static void vcpu_call(struct vcpu_state *s, struct random_call *c)
+{
+    c->a[1] = below(s, 3);
+    if (c->a[0] == VCPUOP_register_vcpu_info)
+        s->arg[0] = (uint64_t)victim / RT_PAGE + below(s, 4), s->arg[1] = below(s, 80) * 64;
+    else if (c->a[0] == VCPUOP_register_runstate_memory_area || c->a[0] == VCPUOP_register_vcpu_time_memory_area)
+        s->arg[0] = (uint64_t)some_pointer(s, s->pages);
+    else if (c->a[0] == VCPUOP_set_periodic_timer)
+        s->arg[0] = 1000000 + below(s, 1000000);
 }
 
 /* What ends or stops the caller is made once in a long while only. */
@@ -156,14 +171,14 @@ static void make_call(struct vcpu_state *s, struct random_call *c)
         else if (c->nr == __HYPERVISOR_grant_table_op)
             grant_call(s, c);
         else if (c->nr == __HYPERVISOR_vcpu_op)
-            c->a[1] = below(s, 3);
-        else if (c->nr == __HYPERVISOR_sched_op && c->a[0] == SCHEDOP_poll)
-            s->arg[2] = 1 + below(s, 3) * rt_now(); /* until a time that is near or past */
+            vcpu_call(s, c);
         else if (c->nr == BH_HYPERCALL && !once_in(s, 8))
             s->arg[0] = BH_INTERFACE_VERSION | some_domid(s) << 32;
     } while (spared(s, c));
     bool third = c->nr == __HYPERVISOR_vcpu_op || c->nr == __HYPERVISOR_console_io;
     c->a[third ? 2 : 1] = some_pointer(s, s->arg);
+    if (c->nr == __HYPERVISOR_sched_op && (uint32_t)c->a[0] == SCHEDOP_poll)
+        c->a[1] = (uint64_t)s->arg, s->arg[2] = 1; /* until a time that is past */
     if (c->nr == __HYPERVISOR_domctl || c->nr == __HYPERVISOR_sysctl || c->nr == __HYPERVISOR_platform_op || c->nr == __HYPERVISOR_multicall)
         c->a[0] = some_pointer(s, s->list);
 }
@@ -176,7 +191,9 @@ static void __attribute__((noreturn)) run(struct vcpu_state *s)
         if (c.nr == __HYPERVISOR_multicall) {
             unsigned n = (unsigned)below(s, 8);
             for (unsigned k = 0; k < n; k++) {
-                make_call(s, &c);
+                do
+                    make_call(s, &c);
+                while (c.nr == __HYPERVISOR_memory_op); /* its argument would be the last one's */
                 struct multicall_entry e = { .op = c.nr, .args = { c.a[0], c.a[1], c.a[2], c.a[3], c.a[4] } };
                 memcpy(&s->list[k * 8], &e, sizeof(e));
             }
@@ -192,7 +209,11 @@ static void __attribute__((noreturn)) run(struct vcpu_state *s)
         sched_op(SCHEDOP_shutdown, &end);
 }
 
-static void __attribute__((force_align_arg_pointer)) second_start(void) { run(&state[1]); }
+static void __attribute__((force_align_arg_pointer)) second_start(void)
+{
+    clone_tables_again();
+    run(&state[1]);
+}
 
 /* Interrupts come back to where they were; faults that push an error code end the clone. */
 __asm__("calls_return: iretq\n");
@@ -211,12 +232,14 @@ void __attribute__((force_align_arg_pointer)) calls_start(void)
 {
     struct xen_add_to_physmap table = { .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .gpfn = TABLE_GFN };
     struct xen_add_to_physmap info = { .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info, .gpfn = INFO_GFN };
+    struct xen_add_to_physmap own = { .domid = DOMID_SELF, .space = XENMAPSPACE_grant_table, .gpfn = OWN_TABLE_GFN };
     clone_tables(calls_return);
     memory_op(XENMEM_add_to_physmap, &info);
-    if (memory_op(XENMEM_add_to_physmap, &table) == 0) {
-        volatile grant_entry_v1_t *e = (volatile grant_entry_v1_t *)(TABLE_GFN * RT_PAGE);
+    memory_op(XENMEM_add_to_physmap, &table);
+    if (memory_op(XENMEM_add_to_physmap, &own) == 0) {
+        volatile grant_entry_v1_t *e = (volatile grant_entry_v1_t *)(OWN_TABLE_GFN * RT_PAGE);
         for (unsigned i = 0; i < 32; i++)
-            e[FIRST_REF + i] = (grant_entry_v1_t){ GTF_permit_access, (domid_t)IN_CLONE->second, (uint32_t)((uint64_t)state[0].pages / RT_PAGE + i % 4) };
+            e[FIRST_REF + i] = (grant_entry_v1_t){ GTF_permit_access, (domid_t)IN_CLONE->second, (uint32_t)((uint64_t)victim / RT_PAGE + i % 4) };
         struct gnttab_map_grant_ref m[2] = {
             { .host_addr = RW_GFN * RT_PAGE, .flags = GNTMAP_host_map, .ref = FIRST_REF, .dom = DOMID_SELF },
             { .host_addr = RO_GFN * RT_PAGE, .flags = GNTMAP_host_map | GNTMAP_readonly, .ref = FIRST_REF + 1, .dom = DOMID_SELF } };
