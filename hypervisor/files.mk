@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# The hypervisor: every source below hypervisor/, and the host tests of its rooms.
 HV_SRC := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.S))
 HV_OBJ := $(call obj,hv,$(HV_SRC))
 -include $(HV_OBJ:.o=.d)

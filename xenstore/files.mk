@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# xenstored, its core, transports and client library, and their tests.
 XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c lane.c path.c perm.c quota.c request.c store.c tree.c \
                    txn.c view.c watch.c)
 $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE) \

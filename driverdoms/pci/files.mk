@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# PCI functions for driver domains, and their test.
 PCI_SRC := driverdoms/pci/pci.c frontends/pcifront.c
 $(B)/unit/pci/%.S.o: %.S
 	@mkdir -p $(@D)
