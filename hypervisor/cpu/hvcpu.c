@@ -187,12 +187,17 @@ bool hvcpu_64bit(const struct hvcpu *v)
 
 /* --- the guest's own paging (AMD APM vol. 2 ch. 5) --- */
 
+/* p held */
 static int read_entry(struct p2m *p, uint64_t table, unsigned index, unsigned size, uint64_t *e)
 {
-    *e = 0;
-    return p2m_read(p, gpa(table + index * size), e, size);
+    const void *at = p2m_at(p, gpa(table + index * size), false);
+    if (!at)
+        return -EFAULT;
+    *e = size == 8 ? READ_ONCE(*(const uint64_t *)at) : READ_ONCE(*(const uint32_t *)at);
+    return 0;
 }
 
+/* v's p2m held */
 static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, bool write, gpa_t *out)
 {
     bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE;
@@ -221,7 +226,8 @@ static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, boo
     return -EFAULT;
 }
 
-int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
+/* v's p2m held */
+static int translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
 {
     struct hv_mode s;
     cpu->get_mode(v, &s);
@@ -232,14 +238,32 @@ int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
     return walk(v, &s, va, write, out);
 }
 
+int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
+{
+    p2m_hold(v->p2m);
+    int rc = translate(v, va, write, out);
+    p2m_release(v->p2m);
+    return rc;
+}
+
+/* What lies in one page, the way there and the copy under one hold. */
+static int copy_page(const struct hvcpu *v, uint64_t va, void *buf, size_t n, bool write)
+{
+    gpa_t a;
+    p2m_hold(v->p2m);
+    void *at = translate(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write);
+    if (at)
+        memcpy(write ? at : buf, write ? buf : at, n);
+    p2m_release(v->p2m);
+    return at ? 0 : -EFAULT;
+}
+
 static int copy(const struct hvcpu *v, uint64_t va, void *buf, size_t len, bool write)
 {
     char *b = buf;
     while (len) {
         size_t n = MIN(len, PAGE_SIZE - (va & (PAGE_SIZE - 1)));
-        gpa_t a;
-        if (hvcpu_translate(v, va, write, &a) ||
-            (write ? p2m_write(v->p2m, a, b, n) : p2m_read(v->p2m, a, b, n)))
+        if (copy_page(v, va, b, n, write))
             return -EFAULT;
         va += n;
         b += n;

@@ -213,22 +213,26 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g)
     return l.order;
 }
 
+void p2m_hold(struct p2m *p) { spin_lock(&p->lock); }
+void p2m_release(struct p2m *p) { spin_unlock(&p->lock); }
+
+void *p2m_at(struct p2m *p, gpa_t a, bool write)
+{
+    struct pt_leaf l = pt_lookup(&p->npt, a.v >> PAGE_SHIFT);
+    if (!l.present || !holds_reference((enum p2m_type)PT_SOFT_OF(l.perm)) || (write && !(l.perm & PT_WRITE)))
+        return NULL;
+    return (char *)mfn_to_virt(l.mfn) + (a.v & (PAGE_SIZE - 1));
+}
+
 /* One page's worth under the lock: nothing can take the page away meanwhile, so no reference is needed. */
 static int access_page(struct p2m *p, gpa_t a, void *buf, size_t n, bool write)
 {
-    int r = -EFAULT;
     spin_lock(&p->lock);
-    struct pt_leaf l = pt_lookup(&p->npt, a.v >> PAGE_SHIFT);
-    if (l.present && holds_reference((enum p2m_type)PT_SOFT_OF(l.perm)) && (!write || (l.perm & PT_WRITE))) {
-        char *page = (char *)mfn_to_virt(l.mfn) + (a.v & (PAGE_SIZE - 1));
-        if (write)
-            memcpy(page, buf, n);
-        else
-            memcpy(buf, page, n);
-        r = 0;
-    }
+    void *at = p2m_at(p, a, write);
+    if (at)
+        memcpy(write ? at : buf, write ? buf : at, n);
     spin_unlock(&p->lock);
-    return r;
+    return at ? 0 : -EFAULT;
 }
 
 static int access(struct p2m *p, gpa_t a, void *buf, size_t len, bool write)

@@ -58,6 +58,10 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g);
  * not RAM-like (a read-only page for writes). Reads each byte once. */
 int p2m_read(struct p2m *p, gpa_t a, void *dst, size_t len);
 int p2m_write(struct p2m *p, gpa_t a, const void *src, size_t len);
+/* For several looks at once: between hold and release nothing leaves p. NULL where the two above fail; to the end of a's page. */
+void p2m_hold(struct p2m *p);
+void p2m_release(struct p2m *p);
+void *p2m_at(struct p2m *p, gpa_t a, bool write);
 
 /* mem/p2m_iommu.c. From now on `d` holds what devices may reach of p: what is there now is copied, changes go to both.
  * -EEXIST attached already, -ENOMEM, -ERANGE: nothing attached (d's table may be partly filled: destroy it). */
