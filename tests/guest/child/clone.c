@@ -150,6 +150,7 @@ void clone_tables_again(void)
 {
     __asm__ volatile("movq %0, 0x24" ::"r"(CLONE_FAULT_STACK + RT_PAGE) : "memory"); /* its TSS is at address 0 */
     load_tables();
+    __asm__ volatile("pushq $8; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" ::: "rax", "memory"); /* its selectors are null */
 }
 
 void clone_tables(void (*handler)(void))

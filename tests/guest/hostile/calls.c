@@ -147,12 +147,12 @@ static void vcpu_call(struct vcpu_state *s, struct random_call *c)
         s->arg[0] = 1000000 + below(s, 1000000);
 }
 
-/* What ends or stops the caller is made once in a long while only. */
+/* What ends or stops the caller is made once in a long while only; an NMI within another's handler loses the way back. */
 static bool spared(struct vcpu_state *s, const struct random_call *c)
 {
     uint32_t cmd = (uint32_t)c->a[0];
     bool ends = (c->nr == __HYPERVISOR_sched_op && (cmd == SCHEDOP_block || cmd == SCHEDOP_shutdown || cmd == SCHEDOP_remote_shutdown)) ||
-                (c->nr == __HYPERVISOR_vcpu_op && cmd == VCPUOP_down) || c->nr == __HYPERVISOR_console_io;
+                (c->nr == __HYPERVISOR_vcpu_op && (cmd == VCPUOP_down || cmd == VCPUOP_send_nmi)) || c->nr == __HYPERVISOR_console_io;
     return ends && !once_in(s, 4096);
 }
 

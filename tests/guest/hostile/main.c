@@ -8,7 +8,7 @@
 #include "tests/guest/hostile/hostile.h"
 #include <bulkhead/ext.h>
 
-#define CALLS 4000u      /* of each vCPU of a clone */
+#define CALLS 8000u      /* of each vCPU of a clone */
 #define STALL_MS 400u    /* without progress for so long it is given up */
 #define SOUPS 6u         /* restarts of one soup clone */
 #define SOUP_MS 120u     /* each */
@@ -127,7 +127,7 @@ void domain_main(const char *cmdline)
     }
     pass_time(50);
     uint64_t after = free_pages();
-    check(calls > rounds * 500ull, "%lu hypercalls, %u clones ended by themselves", calls, deaths);
+    check(calls > rounds * 1000ull, "%lu hypercalls, %u clones ended by themselves", calls, deaths);
     check(faults > rounds * 50ull, "%lu faults in %lu soups", faults, soups);
     check(lost == 0, "every clone could be destroyed (%u not)", lost);
     check(after + KEPT_PAGES >= before, "all memory has come back: %lu pages free before, %lu after", before, after);
