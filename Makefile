@@ -26,7 +26,7 @@ BASE_CFLAGS := -std=gnu11 -O2 -g $(WARN) -MMD -MP -Iinclude -I.
 FREE_CFLAGS := $(BASE_CFLAGS) -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mno-red-zone \
                -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -fcf-protection=none
 HV_CFLAGS := $(FREE_CFLAGS) -mcmodel=kernel -mgeneral-regs-only -Ihypervisor -include stdint.h -D__XEN_TOOLS__
-RT_CFLAGS := $(FREE_CFLAGS) -mcmodel=small -mno-avx -Istubdoms -D__XEN_INTERFACE_VERSION__=0x00040d00
+RT_CFLAGS := $(FREE_CFLAGS) -fbuiltin -mcmodel=small -mno-avx -Istubdoms -D__XEN_INTERFACE_VERSION__=0x00040d00
 HOST_CFLAGS := $(BASE_CFLAGS)
 TEST_CFLAGS := $(BASE_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -Itests/unit
 
