@@ -7,6 +7,7 @@
 #   make shell      the same machine, left at the control domain's prompt
 #   make test       every test; last line "N passed, N failed"
 #   make bench      the figures
+#   make lint       static analysis and the house rules: no new finding
 B := build
 CC := gcc
 all:
@@ -15,7 +16,7 @@ all:
 .DELETE_ON_ERROR:
 # Debian packages first, before anything is compiled: quick when all are there.
 ifneq ($(MAKECMDGOALS),clean)
-ifneq ($(shell tools/deps >&2 || echo failed),)
+ifneq ($(shell tools/deps $(if $(filter lint $(B)/fuzz/%,$(MAKECMDGOALS)),--lint) >&2 || echo failed),)
 $(error tools/deps failed)
 endif
 endif
@@ -82,6 +83,10 @@ $(B)/hv/%.c.o: %.c
 $(B)/hv/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -include stdint.h,$(HV_CFLAGS)) -c -o $@ $<
+
+lint:
+	HV_CFLAGS='$(HV_CFLAGS)' RT_CFLAGS='$(RT_CFLAGS)' HOST_CFLAGS='$(HOST_CFLAGS)' tools/lint
+.PHONY: lint
 
 clean:
 	rm -rf $(B)
