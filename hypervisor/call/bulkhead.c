@@ -111,6 +111,14 @@ static int msi_unbind(struct domain *d, evtchn_port_t port)
     return s.status == EVTCHNSTAT_pirq ? event_close(d, port) : -EINVAL;
 }
 
+static int msi_bind(struct domain *d, uint32_t sbdf, struct bh_op *op)
+{
+    int rc = event_bind_msi(d, sbdf, op->u.msi.vcpu, &op->u.msi.port, &op->u.msi.addr, &op->u.msi.data);
+    if (rc || device_owned(d, sbdf)) return rc;
+    event_close(d, op->u.msi.port); /* taken away meanwhile, before there was a message to block */
+    return -ENODEV;
+}
+
 /* The operations of a DEVICE domain on its own functions. */
 static int device(struct domain *d, uint32_t cmd, struct bh_op *op)
 {
@@ -119,7 +127,7 @@ static int device(struct domain *d, uint32_t cmd, struct bh_op *op)
     if (cmd == BH_OP_msi_unbind) return msi_unbind(d, op->u.msi.port);
     uint32_t sbdf = cmd == BH_OP_msi_bind ? op->u.msi.sbdf : op->u.dma.sbdf;
     if (!device_owned(d, sbdf)) return -ENODEV;
-    if (cmd == BH_OP_msi_bind) return event_bind_msi(d, sbdf, op->u.msi.vcpu, &op->u.msi.port, &op->u.msi.addr, &op->u.msi.data);
+    if (cmd == BH_OP_msi_bind) return msi_bind(d, sbdf, op);
     spin_lock(&d->ctl_lock);
     int rc = device_enable_dma(d, sbdf);
     spin_unlock(&d->ctl_lock);

@@ -166,6 +166,25 @@ static void msi(void)
     CU_ASSERT_EQUAL(status(a, p).status, EVTCHNSTAT_closed);
 }
 
+/* The vectors of the CPUs are all domains': one cannot take them all. */
+static void msi_share(void)
+{
+    evtchn_port_t port[EVENT_MAX_MSI], p;
+    uint64_t addr;
+    uint32_t data;
+    for (unsigned i = 0; i < EVENT_MAX_MSI; i++)
+        CU_ASSERT_EQUAL_FATAL(event_bind_msi(a, 0x20, 0, &port[i], &addr, &data), 0);
+    CU_ASSERT_EQUAL(event_bind_msi(a, 0x20, 0, &p, &addr, &data), -ENOSPC);
+    CU_ASSERT_EQUAL(event_bind_msi(b, 0x28, 0, &p, &addr, &data), 0);
+    CU_ASSERT_EQUAL(event_close(b, p), 0);
+    for (unsigned i = 0; i < EVENT_MAX_MSI; i++)
+        CU_ASSERT_EQUAL(event_close(a, port[i]), 0);
+    fake_msi_fails = true;
+    CU_ASSERT_EQUAL(event_bind_msi(a, 0x20, 0, &p, &addr, &data), -ENOSPC);
+    fake_msi_fails = false;
+    CU_ASSERT_EQUAL(a->events.nr_msi, 0);
+}
+
 static void exhaustion(void)
 {
     evtchn_port_t p = 0, last = 0;
@@ -279,6 +298,7 @@ int main(void)
         {"pollers", pollers},
         {"virtual interrupts", virqs},
         {"MSI", msi},
+        {"a domain's share of MSI", msi_share},
         {"exhaustion", exhaustion},
         {"restart in place", restart},
         {"death of a peer", death},

@@ -168,6 +168,12 @@ static void p2m_life(void)
     CU_ASSERT_EQUAL(p2m_read(&p, gpa(0x1ffff8), back, 16), -EFAULT); /* runs into a hole */
     CU_ASSERT_EQUAL(p2m_read(&p, gpa(~0ull - 4), back, 16), -EFAULT);
 
+    /* Beyond what devices can name: undone, and a vCPU that used it meanwhile forgets it. */
+    cpu_flushes = 0;
+    CU_ASSERT_EQUAL(p2m_add(&p, gfn(1ull << 30), small, 0, P2M_GRANT_RW), -ERANGE);
+    CU_ASSERT_FALSE(pt_lookup(&p.npt, 1ull << 30).present);
+    CU_ASSERT_EQUAL(cpu_flushes, 1);
+
     cpu_flushes = iommu_flushes = 0;
     CU_ASSERT_EQUAL(p2m_remove_exact(&p, gfn(600), big, P2M_GRANT_RO), -ENOENT);
     CU_ASSERT_EQUAL(p2m_remove_exact(&p, gfn(600), small, P2M_GRANT_RO), 0);
