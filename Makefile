@@ -8,8 +8,10 @@
 #   make test       every test; last line "N passed, N failed"
 #   make bench      the figures
 #   make lint       static analysis and the house rules: no new finding
+#   make V=1 ...    with the commands as they are run
 B := build
 CC := gcc
+MAKEFLAGS += $(if $(V),,--silent)
 all:
 .PHONY: all
 .SECONDEXPANSION:
@@ -36,6 +38,7 @@ obj = $(addprefix $(B)/$(1)/,$(addsuffix .o,$(2)))
 define host_prog
 $(B)/$(1): $(call obj,host,$(2))
 	@mkdir -p $$(@D)
+	@echo "  $$@"
 	$(CC) -o $$@ $$^ $(3)
 $(call obj,host,$(2)): X_CFLAGS += $(4)
 all: $(B)/$(1)
@@ -47,9 +50,11 @@ endef
 define unit_test
 $(B)/tests/unit/$(1): $(call obj,unit/$(1),$(2))
 	@mkdir -p $$(@D)
+	@echo "  $$@"
 	$(CC) -fsanitize=address,undefined -o $$@ $$^ -lcunit $(4)
 $(B)/unit/$(1)/%.c.o: %.c
 	@mkdir -p $$(@D)
+	@echo "  $$@"
 	$(CC) $(TEST_CFLAGS) $(3) -c -o $$@ $$<
 UNIT_TESTS += $(B)/tests/unit/$(1)
 -include $(patsubst %.o,%.d,$(call obj,unit/$(1),$(2)))
@@ -58,6 +63,7 @@ endef
 define small_domain
 $(B)/domains/$(1).elf: $(call obj,rt,$(RT_SRC) $(2)) stubdoms/rt/rt.lds
 	@mkdir -p $$(@D)
+	@echo "  $$@"
 	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,stubdoms/rt/rt.lds -o $$@ $$(filter %.o,$$^)
 $(call obj,rt,$(2)): X_CFLAGS += $(3)
 all: $(B)/domains/$(1).elf
@@ -70,18 +76,23 @@ include $(sort $(filter-out stubdoms/rt/files.mk,$(wildcard */files.mk */*/files
 
 $(B)/host/%.c.o: %.c
 	@mkdir -p $(@D)
+	@echo "  $@"
 	$(CC) $(HOST_CFLAGS) $(X_CFLAGS) -c -o $@ $<
 $(B)/rt/%.c.o: %.c
 	@mkdir -p $(@D)
+	@echo "  $@"
 	$(CC) $(RT_CFLAGS) $(X_CFLAGS) -c -o $@ $<
 $(B)/rt/%.S.o: %.S
 	@mkdir -p $(@D)
+	@echo "  $@"
 	$(CC) $(RT_CFLAGS) $(X_CFLAGS) -c -o $@ $<
 $(B)/hv/%.c.o: %.c
 	@mkdir -p $(@D)
+	@echo "  $@"
 	$(CC) $(HV_CFLAGS) -c -o $@ $<
 $(B)/hv/%.S.o: %.S
 	@mkdir -p $(@D)
+	@echo "  $@"
 	$(CC) $(filter-out -include stdint.h,$(HV_CFLAGS)) -c -o $@ $<
 
 lint:
