@@ -13,7 +13,6 @@ says guest '^verify: [3-9] s, .*errors 0' 150
 bh kill disk || fail "bh kill"
 says guest '^verify: I/O error' 60
 says disk 'do not come back' 30
-says guest '^GUEST RESULT FAILED' 60 # every request it had queued was answered, with an error
 node="/local/domain/$(bh domid disk)/backend/vbd/$(bh domid guest)/51712"
 left=100
 until [ "$(xenstore-read "$node/state")" -ge 5 ]; do
@@ -21,7 +20,12 @@ until [ "$(xenstore-read "$node/state")" -ge 5 ]; do
     [ $left -gt 0 ] || fail "the backend did not close"
     sleep 0.2
 done
-grep disk /var/log/bulkhead/bhd.log
+grep -q 'quarantine disk ' /var/log/bulkhead/bhd.log || fail "no quarantine in the log"
+# Linux 6.1's front stops its queues when its disk closes; a request that it still holds then never ends, so the workload
+# may not either. Errors before the Closing, and a guest that lives on, are what a backend can give.
+lines=$(wc -l <"$(console guest)")
+says guest '^verify: 1[0-9] s' 60
+[ "$(wc -l <"$(console guest)")" -gt "$lines" ] || fail "the guest does not run any more"
 bh list
 [ "$(state guest)" ] || fail "the guest is gone"
 END
