@@ -5,3 +5,5 @@ NETBACK_SRC := backends/core/ring.c backends/core/xenbus.c \
 
 $(eval $(call unit_test,nring,tests/unit/nring_test.c backends/core/ring.c backends/net/nring.c,-D__XEN_INTERFACE_VERSION__=0x00040d00))
 $(eval $(call unit_test,pkt,tests/unit/pkt_test.c backends/net/pkt.c backends/net/offload.c))
+$(eval $(call unit_test,netback,tests/unit/netback_test.c tests/unit/fake_host.c tests/unit/fake_netfront.c \
+    $(NETBACK_SRC),-D__XEN_INTERFACE_VERSION__=0x00040d00))

@@ -292,16 +292,19 @@ void host_unmap(struct host_map *m)
 
 int host_copy(struct host_copy *ops, unsigned n)
 {
+    int first = 0;
     fake_step();
     fake->copies += n;
     for (unsigned i = 0; i < n; i++) {
-        if (!mappable(ops[i].dom, ops[i].ref, !ops[i].to_guest) || ops[i].offset + ops[i].len > (int)PAGE)
-            return ops[i].status = -1;
+        if (!mappable(ops[i].dom, ops[i].ref, !ops[i].to_guest) || ops[i].offset + ops[i].len > (int)PAGE) {
+            first = ops[i].status = -1;
+            continue;
+        }
         uint8_t *page = (uint8_t *)fake_page(fake->grant[ops[i].ref].page) + ops[i].offset;
         memcpy(ops[i].to_guest ? (void *)page : ops[i].local, ops[i].to_guest ? ops[i].local : (void *)page, ops[i].len);
         ops[i].status = 0;
     }
-    return 0;
+    return first;
 }
 
 int host_grant(uint16_t dom, void *page, bool readonly)
