@@ -31,6 +31,8 @@ FREE_CFLAGS := $(BASE_CFLAGS) -ffreestanding -fno-stack-protector -fno-pic -fno-
 HV_CFLAGS := $(FREE_CFLAGS) -mcmodel=kernel -mgeneral-regs-only -Ihypervisor -include stdint.h -D__XEN_TOOLS__
 RT_CFLAGS := $(FREE_CFLAGS) -fbuiltin -mcmodel=small -mno-avx -Istubdoms -D__XEN_INTERFACE_VERSION__=0x00040d00
 HOST_CFLAGS := $(BASE_CFLAGS)
+FREE_LINK := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack
+RT_LINK := $(FREE_LINK) -Wl,-T,stubdoms/rt/rt.lds
 TEST_CFLAGS := $(BASE_CFLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -Itests/unit
 
 obj = $(addprefix $(B)/$(1)/,$(addsuffix .o,$(2)))
@@ -64,7 +66,7 @@ define small_domain
 $(B)/domains/$(1).elf: $(call obj,rt,$(RT_SRC) $(2)) stubdoms/rt/rt.lds
 	@mkdir -p $$(@D)
 	@echo "  $$@"
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,stubdoms/rt/rt.lds -o $$@ $$(filter %.o,$$^)
+	$(RT_LINK) -o $$@ $$(filter %.o,$$^)
 $(call obj,rt,$(2)): X_CFLAGS += $(3)
 all: $(B)/domains/$(1).elf
 SMALL_DOMAINS += $(B)/domains/$(1).elf

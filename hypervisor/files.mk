@@ -3,14 +3,16 @@
 HV_SRC := $(sort $(wildcard hypervisor/*/*.c hypervisor/*/*.S))
 HV_OBJ := $(call obj,hv,$(HV_SRC))
 -include $(HV_OBJ:.o=.d)
+HV_LINK := $(FREE_LINK) -Wl,--no-warn-rwx-segments -Wl,-T,hypervisor/boot/hypervisor.lds
 
 # Linked twice: the second time with the table of its own symbols that a panic's backtrace prints. The segment that is
 # writable and executable is the boot code, which runs before there is paging and is not mapped after.
 $(B)/bulkhead.elf: $(HV_OBJ) hypervisor/boot/hypervisor.lds tools/symtab
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,hypervisor/boot/hypervisor.lds -o $@.tmp $(HV_OBJ)
+	@echo "  $@"
+	$(HV_LINK) -o $@.tmp $(HV_OBJ)
 	tools/symtab $@.tmp > $(B)/symtab.S
 	$(CC) -c -o $(B)/symtab.o $(B)/symtab.S
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -Wl,-T,hypervisor/boot/hypervisor.lds -o $@ $(HV_OBJ) $(B)/symtab.o
+	$(HV_LINK) -o $@ $(HV_OBJ) $(B)/symtab.o
 	rm -f $@.tmp
 # The form that multiboot loaders (and QEMU's -kernel) take: a 32-bit ELF header around the same segments.
 $(B)/bulkhead: $(B)/bulkhead.elf

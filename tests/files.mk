@@ -5,7 +5,8 @@
 define test_domain
 $(B)/tests/domains/$(1).elf: $(call obj,rt,$(RT_SRC) $(2)) stubdoms/rt/rt.lds
 	@mkdir -p $$(@D)
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,stubdoms/rt/rt.lds -o $$@ $$(filter %.o,$$^)
+	@echo "  $$@"
+	$(RT_LINK) -o $$@ $$(filter %.o,$$^)
 TEST_DOMAINS += $(B)/tests/domains/$(1).elf
 -include $(patsubst %.o,%.d,$(call obj,rt,$(RT_SRC) $(2)))
 endef

@@ -4,7 +4,8 @@
 define guest_test
 $(B)/guests/$(1).elf: $(call obj,rt,$(RT_SRC) tests/guest/lib.c $(wildcard tests/guest/$(1)/*.[cS]) $(3)) stubdoms/rt/rt.lds
 	@mkdir -p $$(@D)
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-T,stubdoms/rt/rt.lds -o $$@ $$(filter %.o,$$^)
+	@echo "  $$@"
+	$(RT_LINK) -o $$@ $$(filter %.o,$$^)
 $(call obj,rt,$(wildcard tests/guest/$(1)/*.[cS]) $(3)): X_CFLAGS = $(2)
 GUESTS += $(B)/guests/$(1).elf
 -include $(patsubst %.o,%.d,$(call obj,rt,tests/guest/lib.c $(wildcard tests/guest/$(1)/*.[cS]) $(3)))
