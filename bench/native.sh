@@ -20,7 +20,7 @@ until grep -q 'bench: done\|bench: failed' $console 2>/dev/null; do
     fi
     left=$((left - 1))
     [ $left -gt 0 ] || { tail -n 20 $console; exit 1; }
-    sleep 0.025
+    sleep 0.1
 done
 grep 'bench: ' $console | tail -n +$((seen + 1))
 grep -q 'bench: done' $console

@@ -61,6 +61,7 @@ void domain_main(const char *cmdline)
     if (!options_parse(&options, cmdline, bad))
         rt_crash("command line: %s is not understood", bad);
     rt_watchdog(options.watchdog);
+    service_install(&options);
     fault_install(&options);
     disk_listen(disk_changed);
     unsigned live = start_controllers();

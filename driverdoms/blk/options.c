@@ -58,6 +58,16 @@ static bool parse_word(struct options *o, const char *p, const char *end)
         o->watchdog = (unsigned)v;
         return ok;
     }
+    if (starts(p, end, "service=")) {
+        bool ok = number(p + 8, end, 1000000, &v);
+        o->service = (unsigned)v;
+        return ok;
+    }
+    if (starts(p, end, "rate=")) {
+        bool ok = number(p + 5, end, 1000000, &v);
+        o->rate = (unsigned)v;
+        return ok && v;
+    }
     if (starts(p, end, "fault="))
         return parse_fault(o, p + 6, end);
     if (is(p, end, "bench=1"))

@@ -4,6 +4,8 @@
  *   watchdog=SECONDS   the main loop must come round this often (2; 0 = no watchdog)
  *   bench=1            measure the bare driver on the first disk instead of serving it, print the figures and power off.
  *                      IT WRITES TO THE DISK. bench=read leaves the writes out.
+ *   service=US rate=MB_S   for measurements: a request takes at least so many microseconds (0 to 1000000), and data are moved at
+ *                      so many 10^6 bytes a second (1 to 1000000; not given: at once)
  *   fault=KIND@N       for tests: do something wrong when request N (1...) reaches a disk, in the first incarnation only;
  *                      fault=KIND@N* does it in each incarnation. KIND is
  *     hang        never return to the main loop
@@ -22,6 +24,7 @@ enum bench { BENCH_NONE, BENCH_ALL, BENCH_READ };
 struct options {
     unsigned watchdog;
     enum bench bench;
+    unsigned service, rate;
     enum fault fault;
     uint64_t fault_at;
     bool fault_always;
@@ -30,5 +33,6 @@ struct options {
 bool options_parse(struct options *o, const char *line, char bad[32]);
 
 void fault_install(const struct options *o); /* on every disk registered from now on */
+void service_install(const struct options *o); /* the same */
 void bench_start(const struct options *o);
 #endif

@@ -20,13 +20,15 @@ static void test_good(void)
     CU_ASSERT(o.fault == FAULT_CRASH && o.fault_at == 4294967295u && o.fault_always);
     CU_ASSERT_TRUE(options_parse(&o, "fault=stall@1", bad) && o.fault == FAULT_STALL);
     CU_ASSERT_TRUE(options_parse(&o, "fault=wilddma@2", bad) && o.fault == FAULT_WILDDMA);
+    CU_ASSERT_TRUE(options_parse(&o, "service=80 rate=3000", bad) && o.service == 80 && o.rate == 3000);
     CU_ASSERT_TRUE(options_parse(&o, "fault=noreturn", bad) && o.fault == FAULT_NORETURN);
 }
 
 static void test_bad(void)
 {
     static const char *const lines[] = {
-        "x", "watchdog", "watchdog=", "watchdog=x", "watchdog=-1", "watchdog=3601", "watchdog=99999999999999999999",
+        "x", "service=", "service=1000001", "service=1us", "rate=0", "rate=-3",
+        "watchdog", "watchdog=", "watchdog=x", "watchdog=-1", "watchdog=3601", "watchdog=99999999999999999999",
         "bench=2", "bench=", "fault=", "fault=hang", "fault=hang@", "fault=hang@0", "fault=hang@1x", "fault=hang@*",
         "fault=hang@4294967296", "fault=boom@1", "fault=noreturn@1", "watchdog=1,bench=1",
         "a-word-that-is-much-longer-than-what-is-kept-of-it",
