@@ -54,7 +54,7 @@ static int move_page(struct domain *d, gfn_t from, gfn_t to)
         frame_put(m);
         return t == P2M_RAM ? 0 : -EINVAL;
     }
-    int rc = p2m_remove(&d->p2m, from, ORDER_4K);
+    int rc = p2m_remove_exact(&d->p2m, from, m, P2M_RAM); /* another vCPU may have been here */
     if (rc) {
         frame_put(m);
         return rc;
@@ -167,7 +167,7 @@ static long acquire_resource(struct vcpu *v, uint64_t cmd, uint64_t start, uint6
         for (uint64_t i = start; i < op.nr_frames && !result; i++) {
             xen_pfn_t g;
             if (call_get(v, &g, (uint64_t)(op.frame_list.p + i))) result = -EFAULT;
-            else result = place_grant_frame(d, op.frame + i, v->dom, gfn(g), P2M_FOREIGN);
+            else result = place_grant_frame(d, op.frame + i, v->dom, gfn(g), d == v->dom ? P2M_SHARED : P2M_FOREIGN);
             if (!result && i + 1 < op.nr_frames && call_preempt())
                 result = call_restart(v, cmd | (i + 1) << EXTENT_SHIFT, arg, 0);
         }

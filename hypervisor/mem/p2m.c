@@ -81,10 +81,12 @@ static int map_both(struct p2m *p, uint64_t g, mfn_t m, unsigned order, enum p2m
 
 int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t)
 {
-    if (order > ORDER_1G || (g.v & ((1ull << order) - 1)))
+    if (order > ORDER_1G || (g.v & ((1ull << order) - 1)) || (t == P2M_SHARED && order))
         return -EINVAL;
     spin_lock(&p->lock);
-    int r = all_holes(p, g.v, order) ? map_both(p, g.v, m, order, t) : -EEXIST;
+    int r = t == P2M_SHARED && p->shared >= P2M_MAX_SHARED ? -ENOSPC : all_holes(p, g.v, order) ? map_both(p, g.v, m, order, t) : -EEXIST;
+    if (r == 0 && t == P2M_SHARED)
+        p->shared++;
     if (r == 0)
         p->max_gfn = MAX(p->max_gfn, g.v + (1ull << order) - 1);
     spin_unlock(&p->lock);
@@ -102,9 +104,11 @@ static int unmap_run(struct p2m *p, uint64_t g, unsigned max, struct removed *ou
         order -= 9;
     if (!l.present)
         return -ENOENT;
-    int r = pt_unmap(&p->npt, g, order);
-    if (r == 0 && p->iommu)
-        r = pt_unmap(&p->iommu->pt, g, order);
+    int r = p->iommu ? pt_unmap(&p->iommu->pt, g, order) : 0; /* first: what the p2m still shows can be taken out again */
+    if (r == 0)
+        r = pt_unmap(&p->npt, g, order);
+    if (r == 0 && PT_SOFT_OF(l.perm) == P2M_SHARED)
+        p->shared--;
     *out = (struct removed){holds_reference(PT_SOFT_OF(l.perm)) ? l.mfn : MFN_NONE, order};
     return r;
 }

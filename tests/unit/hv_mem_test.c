@@ -195,6 +195,32 @@ static void p2m_life(void)
     CU_ASSERT_EQUAL(fake_locks_held, 0);
 }
 
+/* One frame may be named often, but not without end. */
+static void p2m_shared_limit(void)
+{
+    struct p2m p;
+    struct memowner o;
+    uint64_t before = frames_free();
+    memowner_init(&o, 1);
+    CU_ASSERT_EQUAL_FATAL(p2m_init(&p), 0);
+    mfn_t m = frame_alloc_shared(&o);
+    for (uint64_t g = 0; g < P2M_MAX_SHARED; g++) {
+        frame_get(m);
+        CU_ASSERT_EQUAL_FATAL(p2m_add(&p, gfn(g), m, 0, P2M_SHARED), 0);
+    }
+    CU_ASSERT_EQUAL(p2m_add(&p, gfn(P2M_MAX_SHARED), m, 0, P2M_SHARED), -ENOSPC);
+    CU_ASSERT_EQUAL(p2m_remove(&p, gfn(7), 0), 0);
+    frame_get(m);
+    CU_ASSERT_EQUAL(p2m_add(&p, gfn(P2M_MAX_SHARED), m, 0, P2M_SHARED), 0);
+    CU_ASSERT_EQUAL(p2m_remove(&p, gfn(P2M_MAX_SHARED), 0), 0);
+    for (uint64_t g = 0; g < P2M_MAX_SHARED; g++)
+        CU_ASSERT_EQUAL(p2m_remove(&p, gfn(g), 0), g == 7 ? -ENOENT : 0);
+    CU_ASSERT_EQUAL(p.shared, 0);
+    p2m_destroy(&p);
+    frame_put(m);
+    CU_ASSERT_EQUAL(frames_free(), before);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -205,6 +231,7 @@ int main(void)
         {"walker bits", walker_bits},
         {"walker against a model", random_walker},
         {"p2m", p2m_life},
+        {"shared pages are limited", p2m_shared_limit},
         CU_TEST_INFO_NULL,
     };
     fake_memory(RAM);

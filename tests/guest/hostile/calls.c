@@ -250,3 +250,16 @@ void __attribute__((force_align_arg_pointer)) calls_start(void)
     start_second();
     run(&state[0]);
 }
+
+void __attribute__((force_align_arg_pointer)) greedy_start(void)
+{
+    struct xen_add_to_physmap a = { .domid = DOMID_SELF, .space = XENMAPSPACE_shared_info };
+    for (uint64_t i = 0; i < IN_CLONE->budget; i++) {
+        a.gpfn = (1ull << 20) + (i << 5); /* few to a page table */
+        if (memory_op(XENMEM_add_to_physmap, &a) == 0)
+            IN_CLONE->done++;
+    }
+    IN_CLONE->second = 1;
+    for (;;)
+        ;
+}

@@ -13,5 +13,6 @@ static inline uint64_t rnd(uint64_t *seed)
 }
 void calls_start(void); /* entry: both vCPUs make IN_CLONE->budget calls each, then the domain powers off */
 void soup_start(void);  /* entry: never ends by itself */
+void greedy_start(void); /* entry: maps one page wherever it can, counts in done, sets second to 1, spins */
 void soup_cook(void);   /* new bytes, then runs them */
 #endif

@@ -89,6 +89,21 @@ static void soup_round(void)
         lost++;
 }
 
+/* A domain that makes its own end long cannot make it too long. */
+static void greedy(void)
+{
+    struct clone c;
+    if (!begin(&c, greedy_start, BH_ROLE_DEVICE, 1, true))
+        return;
+    watch(&c, 5000);
+    uint64_t mapped = c.shared->done, start = rt_now();
+    check(mapped > 100 && mapped < CALLS, "one page can be mapped often but not without end (%lu times)", mapped);
+    long ret = clone_restart(&c);
+    uint64_t ms = (rt_now() - start) / 1000000;
+    check(ret == 0 && ms < 2000, "restart in place of such a domain (%ld, %lu ms)", ret, ms);
+    check(clone_destroy(&c), "and it can be destroyed");
+}
+
 static uint64_t option(const char *line, const char *name, uint64_t otherwise)
 {
     size_t n = strlen(name);
@@ -120,6 +135,7 @@ void domain_main(const char *cmdline)
         clone_destroy(&c);
     calls_round(0);
     pass_time(50);
+    greedy();
     uint64_t before = free_pages();
     for (unsigned n = 0; n < rounds; n++) {
         calls_round(n);
