@@ -79,12 +79,24 @@ static int map_both(struct p2m *p, uint64_t g, mfn_t m, unsigned order, enum p2m
     return r;
 }
 
+/* lock held */
+static int may_enter(struct p2m *p, uint64_t g, unsigned order, enum p2m_type t)
+{
+    if (p->closed)
+        return -ESRCH;
+    if (t == P2M_SHARED && p->shared >= P2M_MAX_SHARED)
+        return -ENOSPC;
+    return all_holes(p, g, order) ? 0 : -EEXIST;
+}
+
 int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t)
 {
     if (order > ORDER_1G || (g.v & ((1ull << order) - 1)) || (t == P2M_SHARED && order))
         return -EINVAL;
     spin_lock(&p->lock);
-    int r = t == P2M_SHARED && p->shared >= P2M_MAX_SHARED ? -ENOSPC : all_holes(p, g.v, order) ? map_both(p, g.v, m, order, t) : -EEXIST;
+    int r = may_enter(p, g.v, order, t);
+    if (r == 0)
+        r = map_both(p, g.v, m, order, t);
     if (r == 0 && t == P2M_SHARED)
         p->shared++;
     if (r == 0)
@@ -161,6 +173,9 @@ int p2m_remove_exact(struct p2m *p, gfn_t g, mfn_t m, enum p2m_type t)
 bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget)
 {
     struct removed batch[BATCH];
+    spin_lock(&p->lock);
+    p->closed = true;
+    spin_unlock(&p->lock);
     while (*next <= p->max_gfn && budget) {
         unsigned n = 0;
         uint64_t first = *next;

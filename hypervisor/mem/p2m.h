@@ -27,6 +27,7 @@ struct p2m {
     struct iommu_domain *iommu; /* NULL: owns no device */
     uint64_t max_gfn;           /* highest gfn ever mapped */
     uint64_t shared;            /* pages of type P2M_SHARED there are: a guest may name the same one often */
+    bool closed;                /* being drained: nothing enters any more */
     uint64_t running_on;        /* bitmap of CPUs (< 64) inside a guest on these tables; set by cpu/ at entry, cleared at exit */
     uint64_t flush_gen;         /* raised by each removal: a vCPU that last ran under an older one flushes before it runs */
 };
@@ -42,7 +43,7 @@ void p2m_destroy(struct p2m *p);  /* the domain runs nowhere any more */
 
 #define P2M_MAX_SHARED 4096u /* keeps destruction and restart short */
 /* Consumes the caller's reference on each of the 2^order frames (not for MMIO) on success. Replaces a hole only:
- * -EEXIST if something present is in the way, -ENOMEM, -ENOSPC too many shared pages, -ERANGE, -EINVAL unaligned. */
+ * -EEXIST if something present is in the way, -ENOMEM, -ENOSPC too many shared pages, -ESRCH drained, -ERANGE, -EINVAL unaligned. */
 int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t);
 /* Takes out 2^order pages whatever they are and drops their references. -ENOENT if a page of them is a hole. */
 int p2m_remove(struct p2m *p, gfn_t g, unsigned order);

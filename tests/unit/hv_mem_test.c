@@ -189,6 +189,9 @@ static void p2m_life(void)
         rounds++;
     CU_ASSERT(rounds > 3); /* kept to its budget */
     CU_ASSERT_EQUAL(o.pages, 0);
+    mfn_t late = frame_alloc_owned(&o, 0);
+    CU_ASSERT_EQUAL(p2m_add(&p, gfn(0), late, 0, P2M_RAM), -ESRCH); /* else nobody would ever take it out */
+    frame_put(late);
     pt_destroy(&io.pt);
     p2m_destroy(&p);
     CU_ASSERT_EQUAL(frames_free(), before);
