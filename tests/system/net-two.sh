@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Two stock guests reach each other through the switch of the net domain: a checksummed TCP stream, kept while the domain
+# is killed. A third interface comes and goes meanwhile.
+# limit: 400
+. "$(dirname "$0")/lib/host.sh"
+net_domain
+stock_guest server "bh.net=192.168.7.1/24 bh.work=echo bh.port=7" 'vif = ["backend=net,mac=00:16:3e:00:00:01"]'
+stock_guest client "bh.net=192.168.7.2/24 bh.work=stream bh.peer=192.168.7.1 bh.port=7 bh.seconds=30" \
+    'vif = ["backend=net,mac=00:16:3e:00:00:02"]'
+mv "$OUT/domains/20-client.cfg" "$OUT/files/client.cfg"
+cp "$BUILD/guest.cpio" "$OUT/files/"
+script <<'END'
+says server '^guest: echo service' 150
+sed -e 's|^kernel = .*|kernel = "/domains/vmlinux"|' -e 's|^ramdisk = .*|ramdisk = "/files/guest.cpio"|' /files/client.cfg >/tmp/client.cfg
+kernel=$(sed -n 's/^kernel = "\(.*\)"/\1/p' /domains/20-server.cfg)
+sed -i "s|^kernel = .*|kernel = \"$kernel\"|" /tmp/client.cfg
+bh create /tmp/client.cfg || fail "bh create client"
+says client 'bytes verified' 150
+bh network-attach server backend=net mac=00:16:3e:00:00:09 || fail "bh network-attach"
+bh network-attach server backend=nowhere 2>&1 | grep -q "no domain called 'nowhere'" || fail "attach to no backend"
+bh network-attach server mac=01:16:3e:00:00:09 2>&1 | grep -q 'multicast' || fail "attach with a multicast address"
+left=100
+until bh network-list server | grep -q '^1 .*00:16:3e:00:00:09 .* 4 '; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || fail "vif 1 is not connected: $(bh network-list server)"
+    sleep 0.2
+done
+for kill in 1 2 3; do
+    bh kill net || fail "bh kill net"
+    restarted net $kill 20
+    sleep 3
+done
+bh network-list server | grep -q '^1 .*00:16:3e:00:00:09 .* 4 ' || fail "vif 1 did not survive"
+bh network-detach server 00:16:3e:00:00:09 || fail "bh network-detach"
+! bh network-list server | grep -q '^1 ' || fail "vif 1 is still there"
+says client '^GUEST RESULT' 150
+grep -a -E '^(guest: eth0|NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console client)"
+grep -q '^GUEST RESULT ok' "$(console client)" || fail "the stream failed"
+grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console client)" || fail "no byte verified"
+END
+LIMIT=380 board --nic user
