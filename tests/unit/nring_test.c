@@ -16,8 +16,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START 250u /* the packets wrap */
-#define ASKED 60u
+#define START 253u /* the packets wrap */
+#define ASKED 40u
+
+/* Thousands of children end here, none of which allocates: looking for leaks in each would take minutes. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
 
 static uint8_t *mem;
 static struct ring r;
@@ -57,8 +64,8 @@ static void take(unsigned n)
         ring_take(&r, copy, r.entry);
 }
 
-static const struct nring_tx_note tx_note = {.slots = 20, .status = NETIF_RSP_OKAY, .extras = 1u << 1 | 1u << 2};
-static const struct nring_rx_note rx_note = {.slots = 17, .flags = NETRXF_csum_blank | NETRXF_data_validated, .len = 65535,
+static const struct nring_tx_note tx_note = {.slots = 6, .status = NETIF_RSP_OKAY, .extras = 1u << 1 | 1u << 2};
+static const struct nring_rx_note rx_note = {.slots = 5, .flags = NETRXF_csum_blank | NETRXF_data_validated, .len = 16000,
                                              .mss = 1448, .gso = XEN_NETIF_GSO_TYPE_TCPV6};
 
 static bool tx_right(uint32_t from)
@@ -80,13 +87,13 @@ static bool rx_right(uint32_t from)
     for (uint32_t i = 0; i < rx_note.slots; i++) {
         const struct netif_rx_response *a = &rx_slot(from + i)->rsp;
         unsigned flags = i == 0 ? NETRXF_csum_blank | NETRXF_data_validated | NETRXF_extra_info | NETRXF_more_data
-                                : i == 16 ? 0u : NETRXF_more_data;
+                                : i == 4 ? 0u : NETRXF_more_data;
         if (i == 1)
             continue;
         sum += (uint32_t)a->status;
-        good &= a->id == (uint16_t)(from + i + 1) && a->offset == 0 && a->flags == flags && a->status == (i == 16 ? 4095 : 4096);
+        good &= a->id == (uint16_t)(from + i + 1) && a->offset == 0 && a->flags == flags && a->status == (i == 4 ? 16000 - 3 * 4096 : 4096);
     }
-    return good && sum == 65535;
+    return good && sum == 16000;
 }
 
 static void test_answers(void)
@@ -94,23 +101,23 @@ static void test_answers(void)
     fresh(true);
     CU_ASSERT_EQUAL(nring_attach(&r, mem, true, false), 0);
     CU_ASSERT_EQUAL(ring_pending(&r), ASKED);
-    take(40);
+    take(12);
     nring_tx_answer(&r, &tx_note);
     CU_ASSERT(tx_right(START));
-    CU_ASSERT_EQUAL(shared()->rsp_prod, START + 20);
+    CU_ASSERT_EQUAL(shared()->rsp_prod, START + 6);
     nring_tx_answer(&r, &tx_note);
-    CU_ASSERT(tx_right(START + 20) && tx_right(START));
+    CU_ASSERT(tx_right(START + 6) && tx_right(START));
     fresh(false);
     CU_ASSERT_EQUAL(nring_attach(&r, mem, false, false), 0);
-    take(17 + 3);
+    take(5 + 3);
     nring_rx_answer(&r, &rx_note);
     CU_ASSERT(rx_right(START));
     const struct nring_rx_note bad = {.slots = 3, .len = 9000, .gso = 1, .error = 1};
     nring_rx_answer(&r, &bad);
-    for (uint32_t i = START + 17; i < START + 20; i++)
+    for (uint32_t i = START + 5; i < START + 8; i++)
         CU_ASSERT(rx_slot(i)->rsp.status == NETIF_RSP_ERROR && rx_slot(i)->rsp.flags == 0 &&
                   rx_slot(i)->rsp.id == (uint16_t)(i + 1));
-    CU_ASSERT_EQUAL(shared()->rsp_prod, START + 20);
+    CU_ASSERT_EQUAL(shared()->rsp_prod, START + 8);
 }
 
 /* A front can write notes too: none may lead out of what it asked. */
@@ -225,14 +232,14 @@ static void death(bool tx)
         if (!dies_at(tx, n, false))
             break;
         if (n % 16 == 0) /* and the successor dies while it finishes that */
-            dies_at(tx, 1 + n * 7 % 400, true);
+            dies_at(tx, 1 + n * 7 % 300, true);
         unsigned s = sound(tx);
         if (!s)
             fprintf(stderr, "death at instruction %ld\n", n);
         CU_ASSERT(s != 0);
         seen |= 1u << s;
     }
-    CU_ASSERT(n > 200);
+    CU_ASSERT(n > 50);
     CU_ASSERT_EQUAL(seen, 1u << 2 | 1u << 3); /* deaths before and after the second packet counts */
 }
 
