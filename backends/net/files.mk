@@ -6,5 +6,5 @@ NETBACK_SRC := backends/core/ring.c backends/core/xenbus.c \
 # nring without sanitizers: its children die at every instruction, and instrumented code has ten times as many
 $(eval $(call unit_test,nring,tests/unit/nring_test.c backends/core/ring.c backends/net/nring.c,-D__XEN_INTERFACE_VERSION__=0x00040d00 -fno-sanitize=all))
 $(eval $(call unit_test,pkt,tests/unit/pkt_test.c backends/net/pkt.c backends/net/offload.c))
-$(eval $(call unit_test,netback,tests/unit/netback_test.c tests/unit/fake_host.c tests/unit/fake_netfront.c \
+$(eval $(call unit_test,netback,tests/unit/netback_test.c $(addprefix tests/unit/,fake_host.c fake_netfront.c fake_wire.c) \
     $(NETBACK_SRC),-D__XEN_INTERFACE_VERSION__=0x00040d00))

@@ -2,7 +2,6 @@
 /* A new incarnation of blkback and the rings of the one before: after a death at every step, broken rings, a lost disk. */
 #include "blkback_case.h"
 #include "backends/blk/blkback.h"
-#include "suite.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -4,24 +4,10 @@
 #include "backends/blk/blkback.h"
 
 #include <stdlib.h>
-#include <sys/wait.h>
 
 struct fake_disk disk;
 struct fake_store *store;
 struct front *f;
-
-int in_child(void (*fn)(void))
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        fn();
-        _exit(0);
-    }
-    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-        return 255;
-    return WEXITSTATUS(status);
-}
 
 void start(unsigned depth)
 {

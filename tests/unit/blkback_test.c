@@ -2,7 +2,6 @@
 /* blkback against a fake host, disk and front: negotiation, every kind of request, order of answers, hostile fronts. */
 #include "blkback_case.h"
 #include "backends/blk/blkback.h"
-#include "suite.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -403,11 +402,6 @@ static void disk_lost(void)
     CHECK(front_back_state(f) == 6);
 }
 
-#define CASE(name)                            \
-    static void test_##name(void)             \
-    {                                         \
-        CU_ASSERT_EQUAL(in_child(name), 0);   \
-    }
 CASE(negotiation)
 CASE(front_vanishes)
 CASE(unknown_disk)

@@ -6,88 +6,17 @@
 #define _GNU_SOURCE
 #include "backends/net/netback.h"
 #include "backends/net/nic.h"
+#include "case.h"
 #include "fake_host.h"
 #include "fake_netfront.h"
+#include "fake_wire.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define CHECK(c)                                                             \
-    do {                                                                     \
-        if (!(c)) {                                                          \
-            fprintf(stderr, "\n%s:%d: %s\n", __FILE__, __LINE__, #c);        \
-            _exit(1);                                                        \
-        }                                                                    \
-    } while (0)
 
 static struct netfront *a, *b;
-
-static int in_child(void (*fn)(void))
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        fn();
-        _exit(0);
-    }
-    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-        return 255;
-    return WEXITSTATUS(status);
-}
-
-/* --- a card --- */
-
-static struct wire { struct nic nic; unsigned sent, flushes, busy, full; struct pkt last; uint8_t data[70000]; } wire;
-
-static int wire_send(struct nic *n, struct pkt *p)
-{
-    if (wire.busy) {
-        wire.busy--;
-        return -EBUSY;
-    }
-    wire.sent++;
-    wire.last = *p;
-    memcpy(wire.data, p->data, p->len);
-    pkt_put(p);
-    return 0;
-}
-
-static void wire_flush(struct nic *n)
-{
-    wire.flushes++;
-}
-
-static bool wire_room(struct nic *n)
-{
-    return !wire.full;
-}
-
-static const struct nic_ops wire_ops = {.send = wire_send, .flush = wire_flush, .room = wire_room};
-
-static void wire_new(void)
-{
-    memset(&wire, 0, sizeof(wire));
-    wire.nic.ops = &wire_ops;
-    wire.nic.frame_max = 1518;
-    wire.nic.csum = wire.nic.tso4 = true;
-    nic_register(&wire.nic);
-}
-
-static void from_wire(const void *data, unsigned len)
-{
-    struct pkt *p = pkt_new(len);
-    CHECK(p != NULL);
-    memcpy(p->data, data, len);
-    p->validated = true;
-    nic_received(&wire.nic, p);
-    nic_settle();
-}
 
 /* --- set up --- */
 
@@ -615,11 +544,6 @@ static void test_adoption(void)
     CU_ASSERT(at > 100);
 }
 
-#define CASE(name)                            \
-    static void test_##name(void)             \
-    {                                         \
-        CU_ASSERT_EQUAL(in_child(name), 0);   \
-    }
 CASE(negotiation)
 CASE(bad_nodes)
 CASE(switching)
@@ -633,7 +557,7 @@ CASE(noise)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"negotiation, close, reconnect, detach", test_negotiation},
         {"front's nodes: each bad value is refused", test_bad_nodes},
         {"switching and anti-spoofing", test_switching},
@@ -648,16 +572,6 @@ int main(void)
         {"adoption after a death at every step", test_adoption},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"netback", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
     job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("netback", NULL, tests);
 }

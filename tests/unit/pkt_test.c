@@ -5,8 +5,8 @@
  */
 #include "backends/core/host.h"
 #include "backends/net/pkt.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,22 +206,14 @@ static void test_lies(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"checksums", test_checksums},
         {"segmentation", test_segments},
         {"the pool runs out", test_exhaustion},
         {"headers that lie", test_lies},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"pkt", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (pkt_pool(64, 4) || CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
+    if (pkt_pool(64, 4))
         return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("pkt", NULL, tests);
 }
