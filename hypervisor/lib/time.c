@@ -135,7 +135,7 @@ static uint64_t sample(const struct reference *r, uint64_t *tsc)
 /* TSC ticks per second, 0 if the reference stands still. */
 static uint64_t measure(const struct reference *r)
 {
-    uint64_t start_tsc = 0, tsc = 0, ticks = 0, last = sample(r, &start_tsc), want = r->hz * (MEASURE_NS / 1000) / 1000000;
+    uint64_t start_tsc = 0, tsc = 0, ticks = 0, ns, last = sample(r, &start_tsc), want = r->hz * (MEASURE_NS / 1000) / 1000000;
 
     for (unsigned idle = 0; ticks < want;) {
         uint64_t v = sample(r, &tsc), step = (v - last) & r->mask;
@@ -147,7 +147,8 @@ static uint64_t measure(const struct reference *r)
         ticks += step;
         last = v;
     }
-    return (tsc - start_tsc) * NS_PER_S / (ticks * NS_PER_S / r->hz);
+    ns = ticks * NS_PER_S / r->hz;
+    return ns ? (tsc - start_tsc) * NS_PER_S / ns : 0;
 }
 
 static void set_scale(void)

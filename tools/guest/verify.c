@@ -138,7 +138,7 @@ static void verify_file(int file, uint64_t generation, uint64_t length)
         if (memcmp(piece, expected, n) != 0) {
             totals->miscompares++;
             printf("verify: WRONG BYTES in %s between %llu and %llu\n", path, (unsigned long long)offset,
-                   (unsigned long long)(offset + n));
+                   (unsigned long long)offset + n);
             fflush(stdout);
         } else {
             totals->verified += n;
@@ -228,7 +228,7 @@ static void report(uint64_t start)
     printf("verify: %llu s, written %llu MiB, verified %llu MiB, errors %llu, pause %.1f ms, longest %.1f ms\n",
            (unsigned long long)((now_us() - start) / 1000000), (unsigned long long)(totals->written >> 20),
            (unsigned long long)(totals->verified >> 20),
-           (unsigned long long)(totals->miscompares + totals->io_errors),
+           (unsigned long long)totals->miscompares + totals->io_errors,
            (double)atomic_exchange(&totals->recent_us, 0) / 1000.0, (double)totals->longest_us / 1000.0);
     fflush(stdout);
 }
