@@ -31,6 +31,7 @@ struct vif {
     uint8_t mac[6];
     unsigned wire;                 /* number of its card */
     bool sg, gso4, gso6, csum4, csum6; /* what the front takes */
+    bool isolated;                 /* from others that are */
     bool mcast_filter;
     unsigned nmcast;
     uint8_t mcast[NET_MAX_MCAST][6];

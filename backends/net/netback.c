@@ -44,6 +44,9 @@ static int read_own(struct xb_dev *d, struct vif *v)
         v->wire = (unsigned)(text[n - 1] - '0');
     if (rc == -ERANGE)
         xb_error(d, "bridge: the name is too long");
+    uint64_t isolated = 1;
+    int wrong = xb_read_uint(d->back, "isolated", 1, &isolated);
+    v->isolated = wrong != -ENOENT && isolated;
     return rc == -ERANGE ? -EINVAL : 0;
 }
 

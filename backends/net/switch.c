@@ -87,11 +87,16 @@ static void to_wire(unsigned wire, struct pkt *p)
 
 /* --- in between --- */
 
+static bool kept_apart(const struct vif *v, const struct vif *w)
+{
+    return v && v->isolated && w->isolated;
+}
+
 /* Every interface of the segment but one gets a broadcast or multicast; p stays the caller's. */
 static void flood(unsigned wire, const struct vif *but, struct pkt *p)
 {
     for (struct vif *v = vifs_up; v; v = v->next)
-        if (v != but && v->wire == wire && wants(v, p->data))
+        if (v != but && v->wire == wire && wants(v, p->data) && !kept_apart(but, v))
             rx_queue(v, pkt_hold(p));
 }
 
@@ -104,7 +109,7 @@ void switch_from_vif(struct vif *v, struct pkt *p)
     }
     struct vif *to = multicast(p->data) ? NULL : find(v->wire, p->data);
     if (to) {
-        if (to != v)
+        if (to != v && !kept_apart(v, to))
             rx_queue(to, pkt_hold(p));
         pkt_put(p);
         return;

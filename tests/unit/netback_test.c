@@ -193,6 +193,32 @@ static void switching(void)
     CHECK(b->packets == 4 && a->packets == 2 && pkt_free_small() == 256 && pkt_free_big() == 16);
 }
 
+static void isolated(void)
+{
+    struct netfront *c;
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    c = nf_new(5, 3);
+    set(a->back, "isolated", "1");
+    set(b->back, "isolated", "1");
+    set(c->back, "isolated", "0");
+    start();
+    connect_front(a, false);
+    connect_front(b, false);
+    connect_front(c, false);
+    CHECK(sent(a, b->mac, 60) && b->packets == 0 && wire.sent == 0 && a->tx_ok == 1);
+    CHECK(sent(a, all, 60) && b->packets == 0 && wire.sent == 1);
+    nf_receive(c);
+    CHECK(c->packets == 1 && sent(a, c->mac, 60));
+    nf_receive(c);
+    CHECK(c->packets == 2);
+    make_frame(all, outside, 60, false);
+    from_wire(frame, 60);
+    settle();
+    CHECK(a->packets == 1 && b->packets == 1);
+}
+
 static void mcast_extra(struct netfront *f, const uint8_t *addr, uint8_t type)
 {
     struct netif_tx_request *r = nf_slot(f, 0, 60);
@@ -547,6 +573,7 @@ static void test_adoption(void)
 CASE(negotiation)
 CASE(bad_nodes)
 CASE(switching)
+CASE(isolated)
 CASE(multicast)
 CASE(offloads)
 CASE(plain_front)
@@ -561,6 +588,7 @@ int main(void)
         {"negotiation, close, reconnect, detach", test_negotiation},
         {"front's nodes: each bad value is refused", test_bad_nodes},
         {"switching and anti-spoofing", test_switching},
+        {"isolated interfaces", test_isolated},
         {"multicast control", test_multicast},
         {"checksums and segmentation are passed on or done", test_offloads},
         {"a front without offloads", test_plain_front},

@@ -204,6 +204,9 @@ static void test_pci_and_vif(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "mac:"));
     CU_ASSERT_EQUAL(vif_parse("mac=00:16:3e:00:00", &v, &e), -1);
     CU_ASSERT_EQUAL(vif_parse("speed=9", &v, &e), -1);
+    CU_ASSERT(!vif_parse("isolated=1", &v, &e) && v.isolated && !vif_parse("isolated=0", &v, &e) && !v.isolated);
+    CU_ASSERT_EQUAL(vif_parse("isolated=yes", &v, &e), -1);
+    CU_ASSERT(!vif_complete(&v, &e) && v.has_mac && v.mac[0] == 0 && v.mac[1] == 0x16 && v.mac[2] == 0x3e);
 }
 
 /* --- typed configuration --- */

@@ -261,6 +261,12 @@ static int vif_key(const char *key, const char *v, struct vif_spec *vif, struct 
         return copy(vif->backend, sizeof(vif->backend), v, key, e);
     if (!strcmp(key, "bridge"))
         return copy(vif->bridge, sizeof(vif->bridge), v, key, e);
+    if (!strcmp(key, "isolated")) {
+        if (strcmp(v, "0") && strcmp(v, "1"))
+            return err_set(e, "isolated: '%s' is neither 0 nor 1", v);
+        vif->isolated = v[0] == '1';
+        return 0;
+    }
     for (unsigned i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         if (!strcmp(key, ignored[i]))
             return 0;

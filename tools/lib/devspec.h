@@ -4,7 +4,7 @@
  *
  * disk: "key=value,flag,..." with vdev=, target=, backend=, backendtype=, format=, access=r|ro|w|rw, discard, no-discard,
  *       devtype=disk|cdrom; or positional "target,format,vdev,access" as xl takes it (empty fields allowed).
- * vif:  "mac=..,bridge=..,backend=..,model=..,type=..,script=..,ip=..,vifname=..,rate=.."
+ * vif:  "mac=..,bridge=..,backend=..,model=..,type=..,script=..,ip=..,vifname=..,isolated=0|1"
  * pci:  "[SSSS:]BB:DD.F[,option...]"
  * Errors name the field. No allocation.
  */
@@ -29,6 +29,7 @@ struct vif_spec {
     char bridge[32];
     uint8_t mac[6];
     bool has_mac;
+    bool isolated;     /* from other isolated ones */
 };
 
 /* 0, or -1 with the field named in e. */

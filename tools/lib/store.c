@@ -277,6 +277,7 @@ static void write_vif(struct tx *t, const void *arg)
                  vif->mac[3], vif->mac[4], vif->mac[5]);
     }
     tx_write(t, d->back, "type", "vif");
+    tx_write(t, d->back, "isolated", "%d", vif->isolated);
     tx_write(t, d->front, "mtu", "1500");
     if (vif->bridge[0])
         tx_write(t, d->back, "bridge", "%s", vif->bridge);
