@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every fault and interrupt of a clone that runs random bytes comes here: count it, leave everything else as it is but flags, stack and
- * breakpoints, and go on with the next slot of 16 bytes; after the last slot, make new bytes.
+ * Every fault and interrupt of a clone that runs random bytes comes here: count it, leave everything else as it is but flags and stack,
+ * and go on with the next slot of 16 bytes; after the last slot, make new bytes.
  */
         .text
         .globl soup_next
 soup_next:
         incq 0x6018                     /* clone_shared.faults */
         incq 0x6000                     /* done */
-        xorl %eax, %eax
-        movq %rax, %dr7
         movq 0x6018, %rax
         andl $2047, %eax
         jz 1f
