@@ -72,7 +72,7 @@ static struct cpuid leaf_extended(uint32_t leaf, struct cpuid r)
         r.d &= ~(BIT(7) | BIT(12) | BIT(14));
         return r;
     case 0x80000007:
-        return (struct cpuid){0, 0, 0, BIT(8)}; /* invariant TSC: sched/time.c relies on it, so do guests */
+        return (struct cpuid){0, 0, 0, BIT(8)}; /* invariant TSC: lib/time.c relies on it, so do guests */
     case 0x80000008:
         r.a = MIN(r.a & 0xff, 46u) | (r.a & 0xff00);
         r.b &= BIT(0) | BIT(2);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 struct wire wire;
+uint8_t frame[70000];
 
 static int wire_send(struct nic *n, struct pkt *p)
 {
@@ -51,4 +52,21 @@ void from_wire(const void *data, unsigned len)
     p->validated = true;
     nic_received(&wire.nic, p);
     nic_settle();
+}
+
+void make_frame(const uint8_t *to, const uint8_t *from, unsigned len, bool tcp)
+{
+    for (unsigned i = 0; i < len; i++)
+        frame[i] = (uint8_t)(i * 7 + len);
+    memcpy(frame, to, 6);
+    memcpy(frame + 6, from, 6);
+    memcpy(frame + 12, tcp ? "\x08\x00" : "\x88\xb5", 2);
+    if (!tcp)
+        return;
+    memset(frame + 14, 0, 40);
+    frame[14] = 0x45;
+    frame[16] = (uint8_t)((len - 14) >> 8);
+    frame[17] = (uint8_t)(len - 14);
+    frame[23] = 6;
+    frame[46] = 0x50;
 }

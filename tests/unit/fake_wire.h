@@ -9,4 +9,8 @@ struct wire { struct nic nic; unsigned sent, flushes, busy, full; struct pkt las
 extern struct wire wire;
 void wire_new(void);                              /* with checksum and segmentation offload, registered */
 void from_wire(const void *data, unsigned len);   /* a packet comes in and is handed on */
+
+extern uint8_t frame[70000];
+/* An Ethernet frame of `len` bytes into frame, type 88b5h (local experiments), or TCP over IPv4 with tcp. */
+void make_frame(const uint8_t *to, const uint8_t *from, unsigned len, bool tcp);
 #endif

@@ -73,25 +73,6 @@ static void settle(void)
     }
 }
 
-static uint8_t frame[70000];
-/* An Ethernet frame of `len` bytes, type 88b5h (local experiments), or TCP over IPv4 with tcp. */
-static void make_frame(const uint8_t *to, const uint8_t *from, unsigned len, bool tcp)
-{
-    for (unsigned i = 0; i < len; i++)
-        frame[i] = (uint8_t)(i * 7 + len);
-    memcpy(frame, to, 6);
-    memcpy(frame + 6, from, 6);
-    memcpy(frame + 12, tcp ? "\x08\x00" : "\x88\xb5", 2);
-    if (!tcp)
-        return;
-    memset(frame + 14, 0, 40);
-    frame[14] = 0x45;
-    frame[16] = (uint8_t)((len - 14) >> 8);
-    frame[17] = (uint8_t)(len - 14);
-    frame[23] = 6;
-    frame[46] = 0x50;
-}
-
 static bool sent(struct netfront *f, const uint8_t *to, unsigned len)
 {
     make_frame(to, f->mac, len, false);
