@@ -321,6 +321,8 @@ static const struct xb_ops ops = {
 
 void netback_lost(unsigned number, const char *why)
 {
+    host_log("failed: wire%u: %s", number, why);
+    host_xs_write(0, "control/failed", why);
     for (struct vif *v = vifs_up, *next; v; v = next) {
         next = v->next;
         if (v->wire == number) {

@@ -20,6 +20,6 @@
 #define NET_WAIT_BIG 8      /* ... and large ones among them */
 
 int netback_start(void); /* 0 or -errno */
-/* A card is gone for good: its interfaces are closed in order. */
+/* A card is gone for good: `control/failed` says why, its interfaces are closed in order. */
 void netback_lost(unsigned number, const char *why);
 #endif

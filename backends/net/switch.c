@@ -162,6 +162,12 @@ void nic_settle(void)
     tx_resume();
 }
 
+void nic_lost(struct nic *n, const char *why)
+{
+    n->gone = true;
+    netback_lost(n->number, why);
+}
+
 void nic_resume(struct nic *n)
 {
     (void)n;

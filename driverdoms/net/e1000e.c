@@ -170,10 +170,10 @@ void e1000e_interrupt(struct e1000e *c)
 
 static void give_up(struct e1000e *c)
 {
-    e1000e_hw_log("%s: given up: %s", c->nic.name, c->why);
-    c->nic.gone = true;
+    wr(c, E1000E_IMC, 0xffffffffu);
+    wr(c, E1000E_RCTL, 0);
     e1000e_rings_reset(c);
-    nic_resume(&c->nic);
+    nic_lost(&c->nic, c->why);
 }
 
 static void again(struct e1000e *c)

@@ -24,7 +24,7 @@
 #define E1000E_RESET_NS 100000000ull
 #define E1000E_STUCK_NS 2000000000ull /* without progress while packets are out */
 #define E1000E_CHECK_NS 500000000ull
-#define E1000E_RESETS_MAX 3
+#define E1000E_RESETS_MAX 3u
 
 /* Registers (datasheet chapter 10). */
 enum { E1000E_CTRL = 0x0000, E1000E_STATUS = 0x0008, E1000E_EECD = 0x0010, E1000E_CTRL_EXT = 0x0018, E1000E_ICR = 0x00c0,

@@ -52,13 +52,9 @@ void domain_main(const char *cmdline)
     int rc = netback_start();
     if (rc)
         rt_crash("xenstore: backend/vif cannot be watched (%d)", rc);
-    if (live < found) {
-        rt_log("failed: %s", why);
-        rt_xs_write(0, "control/failed", why);
-        for (unsigned i = 0; i < found; i++)
-            if (!nic_find(i))
-                netback_lost(i, why);
-    }
+    for (unsigned i = 0; i < found; i++)
+        if (!nic_find(i))
+            netback_lost(i, why);
     rt_log("net: incarnation %u, %u card(s); up in %lu us, of them cards %lu", rt_incarnation, live,
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
 }

@@ -39,6 +39,7 @@ static struct { unsigned received, settled, resumed, registered; uint8_t data[20
 void nic_register(struct nic *n) { S.registered++; }
 void nic_settle(void) { S.settled++; }
 void nic_resume(struct nic *n) { S.resumed++; }
+void nic_lost(struct nic *n, const char *why) { n->gone = true; }
 void nic_received(struct nic *n, struct pkt *p)
 {
     S.received++;

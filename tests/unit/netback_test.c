@@ -312,9 +312,9 @@ static void full_wire(void)
     nic_resume(&wire.nic);
     settle();
     CHECK(wire.sent == 10 && a->tx_ok == 10 && a->tx_cons == a->tx_prod && wire.last.len == 109);
-    wire.nic.gone = true;
-    netback_lost(0, "for the test");
+    nic_lost(&wire.nic, "for the test");
     fake_settle();
+    CHECK(!strcmp(fake_get("control/failed"), "for the test"));
     CHECK(nf_back_state(a) == 5 && strstr(back(a, "error"), "for the test") && fake_mapped() == 0);
 }
 
