@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 # The disk's driver domain is killed 20 times while the guest verifies; not one error.
 # limit: 420
-# alone
 . "$(dirname "$0")/lib/host.sh"
 disk 128
 driver_domain
