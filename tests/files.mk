@@ -12,6 +12,6 @@ TEST_DOMAINS += $(B)/tests/domains/$(1).elf
 endef
 $(eval $(call test_domain,misbehave,tests/domains/misbehave/main.c $(wildcard driverdoms/pci/*.c frontends/pci*.c)))
 
-test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso
+test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4
 	tests/run
 .PHONY: test
