@@ -16,6 +16,10 @@ extern const struct call_row call_table[64];
 
 void call_hypercall(struct vcpu *v);                    /* EXIT_HYPERCALL: number in RAX; 32-bit mode callers get -ENOSYS */
 void exit_dispatch(struct vcpu *v, const struct vmexit *x); /* call/exit.c: the only dispatcher */
+/* call/lapic.c: the MSRs of the virtual local APIC, and its page in xAPIC mode. */
+bool lapic_msr(uint32_t msr);
+int lapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value); /* -EINVAL: #GP */
+bool lapic_page(struct vcpu *v, const struct vmexit *x); /* EXIT_NPF: it was an access to that page, and is done */
 bool call_preempt(void);                                /* softirq pending on this CPU, or this hypercall has run long enough */
 /* Restart this hypercall later with these first three arguments. Return its value at once: it stands for "no result yet". */
 #define CALL_RESTARTED (-0x10000l)

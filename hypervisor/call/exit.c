@@ -37,8 +37,6 @@ static void do_cpuid(struct vcpu *v)
     r->rdx = l.d;
 }
 
-static bool lapic_msr(uint32_t msr) { return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE || (msr >= MSR_X2APIC && msr < MSR_X2APIC + 0x40); }
-
 static int do_rdmsr(struct vcpu *v)
 {
     struct regs *r = &v->hv.regs;
@@ -65,24 +63,12 @@ static int write_hypercall_page(struct vcpu *v, uint64_t value)
     return rc;
 }
 
-static int write_lapic_msr(struct vcpu *v, uint32_t msr, uint64_t value)
-{
-    struct vlapic_ipi ipi = {.kind = IPI_NONE};
-    bool timer = false;
-    int rc = vlapic_msr_write(&v->lapic, msr, value, now_ns(), &timer, &ipi);
-    if (!rc && timer) vcpu_lapic_timer_changed(v);
-    if (!rc && ipi.kind != IPI_NONE) vcpu_deliver_ipi(v, &ipi);
-    /* INIT clears what was requested; an upcall still pending is asked for again when the APIC is switched on. */
-    if (!rc && msr == MSR_X2APIC + 0xf && v->upcall_vector && v->info && READ_ONCE(v->info->evtchn_upcall_pending)) vcpu_event_upcall(v);
-    return rc;
-}
-
 static int do_wrmsr(struct vcpu *v)
 {
     struct regs *r = &v->hv.regs;
     uint32_t msr = (uint32_t)r->rcx;
     uint64_t value = (uint32_t)r->rax | r->rdx << 32;
-    int rc = lapic_msr(msr) ? write_lapic_msr(v, msr, value)
+    int rc = lapic_msr(msr) ? lapic_write_msr(v, msr, value)
              : msr == MSR_HYPERCALL_PAGE ? write_hypercall_page(v, value) : msr_write(&v->hv, msr, value);
     if (rc) log_debug("domain %u: WRMSR %x = %lx refused at %lx", v->dom->id, msr, value, r->rip);
     return rc;
@@ -163,6 +149,7 @@ static void do_npf(struct vcpu *v, const struct vmexit *x)
     bool allowed = t == P2M_RAM || (!fetch && (t == P2M_GRANT_RW || t == P2M_SHARED || t == P2M_MMIO)) || t == P2M_FOREIGN ||
                    (!write && t == P2M_RO) || (!write && !fetch && t == P2M_GRANT_RO);
     if (allowed) return; /* another vCPU has just put it there */
+    if (t == P2M_HOLE && lapic_page(v, x)) return;
     if (t == P2M_GRANT_RO || t == P2M_RO) { /* as Xen does: the guest may survive a write of what it only reads */
         cpu->inject_exception(&v->hv, 13, true, 0);
         return;

@@ -93,6 +93,14 @@ int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out);
 int guest_read(const struct hvcpu *v, void *dst, uint64_t va, size_t len);
 int guest_write(const struct hvcpu *v, uint64_t va, const void *src, size_t len);
 bool hvcpu_64bit(const struct hvcpu *v); /* in long mode with a 64-bit code segment */
+/* cpu/mmio.c: an access to a device's registers by 64-bit code, `n` bytes from RIP on. -EINVAL: not one of those it knows. */
+struct mmio_access {
+    bool read, write;  /* both: XCHG */
+    bool immediate;    /* what is written is `value`, else register `reg` */
+    uint8_t reg, len;  /* register in its encoding's order, that of struct regs; length of the instruction */
+    uint32_t value;
+};
+int mmio_decode(const uint8_t *insn, unsigned n, struct mmio_access *a);
 /* A vCPU on another CPU leaves its guest soon. */
 void cpu_kick(unsigned cpu);
 

@@ -197,7 +197,7 @@ static void take_sipi(struct vcpu *v, uint8_t page)
 
 static void start_at_sipi(struct vcpu *v)
 {
-    vlapic_reset(&v->lapic, 2 * v->id, v->id == 0);
+    vlapic_init(&v->lapic);
     v->nmi_pending = false;
     hvcpu_state_sipi(&v->hv, v->sipi_page);
     hvcpu_load_fpu(&v->hv); /* the registers of this CPU are v's already */

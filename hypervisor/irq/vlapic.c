@@ -10,7 +10,6 @@
 #define BASE_BSP BIT(8)
 #define BASE_EXTD BIT(10)
 #define BASE_ENABLE BIT(11)
-#define BASE_ADDRESS 0xfee00000ull
 #define SVR_ENABLE 0x100u
 #define LVT_MASKED 0x10000u
 #define LVT_READ_ONLY 0x5000u /* delivery status, remote IRR */
@@ -21,24 +20,54 @@
 #define VERSION 0x00060014u   /* seven LVT entries, integrated APIC */
 #define ESR_SEND_ILLEGAL_VECTOR 0x20u
 #define BROADCAST 0xffffffffu
+#define XAPIC_BROADCAST 0xffu
+#define DFR_FLAT 0xfu          /* model in bits 31:28; cluster is 0 */
+#define ICR_RESERVED 0xfff33000u
 
 /* Registers: MSR - 0x800. */
 enum reg {
-    REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_PPR = 0x0a, REG_EOI = 0x0b, REG_LDR = 0x0d, REG_SVR = 0x0f,
-    REG_ISR = 0x10, REG_TMR = 0x18, REG_IRR = 0x20, REG_ESR = 0x28, REG_LVT_CMCI = 0x2f, REG_ICR = 0x30,
+    REG_ID = 0x02, REG_VERSION = 0x03, REG_TPR = 0x08, REG_PPR = 0x0a, REG_EOI = 0x0b, REG_LDR = 0x0d, REG_DFR = 0x0e, REG_SVR = 0x0f,
+    REG_ISR = 0x10, REG_TMR = 0x18, REG_IRR = 0x20, REG_ESR = 0x28, REG_LVT_CMCI = 0x2f, REG_ICR = 0x30, REG_ICR_HIGH = 0x31,
     REG_LVT_TIMER = 0x32, REG_LVT_THERMAL, REG_LVT_PERF, REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR,
     REG_INITIAL = 0x38, REG_CURRENT = 0x39, REG_DIVIDE = 0x3e, REG_SELF_IPI = 0x3f
 };
 
-void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp)
+void vlapic_init(struct vlapic *l)
 {
     *l = (struct vlapic){
-        .id = id,
-        .base = BASE_ADDRESS | BASE_ENABLE | BASE_EXTD | (bsp ? BASE_BSP : 0),
-        .svr = 0xff,
+        .id = l->id,
+        .base = l->base,
+        .svr = 0xff, .dfr = ~0u,
         .lvt_timer = LVT_MASKED, .lvt_lint0 = LVT_MASKED, .lvt_lint1 = LVT_MASKED, .lvt_err = LVT_MASKED,
         .lvt_perf = LVT_MASKED, .lvt_thermal = LVT_MASKED, .lvt_cmci = LVT_MASKED,
     };
+}
+
+void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp)
+{
+    l->id = id;
+    l->base = VLAPIC_PAGE | BASE_ENABLE | BASE_EXTD | (bsp ? BASE_BSP : 0);
+    vlapic_init(l);
+}
+
+static bool x2apic_mode(const struct vlapic *l) { return l->base & BASE_EXTD; }
+bool vlapic_has_page(const struct vlapic *l) { return (l->base & (BASE_ENABLE | BASE_EXTD)) == BASE_ENABLE; }
+
+/* 11.12.5.1: off and on again, and from xAPIC to x2APIC mode; back only by way of off, which is as a reset (11.4.3). */
+static int write_base(struct vlapic *l, uint64_t v, bool *timer_changed)
+{
+    uint64_t changed = v ^ l->base;
+    bool on = v & BASE_ENABLE, was_on = l->base & BASE_ENABLE;
+
+    if (changed & ~(uint64_t)(BASE_ENABLE | BASE_EXTD) || (v & BASE_EXTD && !(on && was_on)) ||
+        (on && changed & BASE_EXTD && !(v & BASE_EXTD)))
+        return -EINVAL;
+    l->base = v;
+    if (!on && was_on) {
+        vlapic_init(l);
+        *timer_changed = true;
+    }
+    return 0;
 }
 
 /* --- pending and in-service vectors --- */
@@ -193,7 +222,7 @@ static int write_icr(struct vlapic *l, uint64_t v, struct vlapic_ipi *ipi)
     unsigned shorthand = v >> 18 & 3, mode = v >> 8 & 7;
     bool deassert = (v & 0xc000) == 0x8000;
 
-    if (v & 0xfff33000)
+    if (v & ICR_RESERVED)
         return -EINVAL;
     l->icr = v;
     *ipi = (struct vlapic_ipi){
@@ -211,9 +240,20 @@ static int write_icr(struct vlapic *l, uint64_t v, struct vlapic_ipi *ipi)
     return 0;
 }
 
+/* 11.12.10.2: in x2APIC mode it follows from the id. */
 static uint32_t logical_id(const struct vlapic *l)
 {
     return l->id >> 4 << 16 | 1u << (l->id & 15);
+}
+
+/* 11.6.2.2: eight bits of destination, one bit an APIC in the flat model, four in each of 15 clusters else. */
+static bool xapic_logical_match(const struct vlapic *l, uint32_t dest)
+{
+    uint32_t me = l->ldr >> 24;
+
+    if (l->dfr >> 28 == DFR_FLAT)
+        return dest <= 0xff && dest & me;
+    return dest <= 0xff && dest >> 4 == me >> 4 && dest & me & 0xf;
 }
 
 bool vlapic_match(const struct vlapic *l, const struct vlapic_ipi *ipi)
@@ -224,6 +264,8 @@ bool vlapic_match(const struct vlapic *l, const struct vlapic_ipi *ipi)
         return true;
     if (!ipi->logical)
         return ipi->dest == l->id;
+    if (!x2apic_mode(l))
+        return xapic_logical_match(l, ipi->dest);
     return ipi->dest >> 16 == me >> 16 && (ipi->dest & me & 0xffff);
 }
 
@@ -324,7 +366,7 @@ int vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value, uint64_t no
     *timer_changed = false;
     *ipi = (struct vlapic_ipi){.kind = IPI_NONE};
     if (msr == MSR_APIC_BASE)
-        return value == l->base ? 0 : -EINVAL; /* neither moved nor turned off: only x2APIC mode exists */
+        return write_base(l, value, timer_changed);
     if (msr == MSR_TSC_DEADLINE) {
         if (timer_mode(l) == TIMER_TSC_DEADLINE) {
             l->tsc_deadline = value;
@@ -332,7 +374,7 @@ int vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value, uint64_t no
         }
         return 0;
     }
-    if (msr < MSR_X2APIC || msr > MSR_X2APIC + REG_SELF_IPI)
+    if (!x2apic_mode(l) || msr < MSR_X2APIC || msr > MSR_X2APIC + REG_SELF_IPI)
         return -EINVAL;
     return write_register(l, msr - MSR_X2APIC, value, now, timer_changed, ipi);
 }
@@ -380,7 +422,65 @@ int vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t now, uint64_t *valu
         *value = l->tsc_deadline;
         return 0;
     }
-    if (msr < MSR_X2APIC || msr > MSR_X2APIC + REG_SELF_IPI)
+    if (!x2apic_mode(l) || msr < MSR_X2APIC || msr > MSR_X2APIC + REG_SELF_IPI)
         return -EINVAL;
     return read_register(l, msr - MSR_X2APIC, now, value);
+}
+
+/* --- the page of registers (table 11-1) --- */
+
+uint32_t vlapic_mmio_read(struct vlapic *l, unsigned offset, uint64_t now)
+{
+    uint64_t v = 0;
+
+    switch (offset / 16) {
+    case REG_ID: return l->id << 24;
+    case REG_LDR: return l->ldr;
+    case REG_DFR: return l->dfr;
+    case REG_ICR_HIGH: return (uint32_t)(l->icr >> 32);
+    }
+    return read_register(l, offset / 16, now, &v) ? 0 : (uint32_t)v;
+}
+
+/* The low half sends, to the eight bits of destination that the high half holds. */
+static void write_xapic_icr(struct vlapic *l, uint32_t v, struct vlapic_ipi *ipi)
+{
+    uint64_t high = l->icr >> 32, dest = high >> 24 == XAPIC_BROADCAST ? BROADCAST : high >> 24;
+
+    v &= ~ICR_RESERVED;
+    write_icr(l, dest << 32 | v, ipi);
+    l->icr = high << 32 | v;
+}
+
+/* What a register drops of the bits written to it. */
+static uint32_t keep_bits(struct vlapic *l, unsigned reg, uint32_t v)
+{
+    uint32_t writable;
+
+    if (lvt_of(l, reg, &writable))
+        return v & writable;
+    switch (reg) {
+    case REG_EOI:
+    case REG_ESR: return 0;
+    case REG_TPR: return v & 0xff;
+    case REG_SVR: return v & 0x1ff;
+    case REG_DIVIDE: return v & 0xb;
+    default: return v;
+    }
+}
+
+void vlapic_mmio_write(struct vlapic *l, unsigned offset, uint32_t v, uint64_t now, bool *timer_changed, struct vlapic_ipi *ipi)
+{
+    unsigned reg = offset / 16;
+
+    *timer_changed = false;
+    *ipi = (struct vlapic_ipi){.kind = IPI_NONE};
+    switch (reg) {
+    case REG_LDR: l->ldr = v & 0xff000000; return;
+    case REG_DFR: l->dfr = v | 0x0fffffff; return;
+    case REG_ICR: write_xapic_icr(l, v, ipi); return;
+    case REG_ICR_HIGH: l->icr = (uint64_t)(v & 0xff000000) << 32 | (uint32_t)l->icr; return;
+    case REG_SELF_IPI: return; /* of x2APIC mode */
+    default: write_register(l, reg, keep_bits(l, reg, v), now, timer_changed, ipi); /* refused: nothing is there to write */
+    }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A vCPU's virtual local APIC (Intel SDM vol. 3 ch. 11, x2APIC MSRs 800h-83Fh). State only: what must happen outside (send an
- * IPI, set a timer, wake a vCPU) is returned to the caller. x2APIC mode is on from reset.
+ * A vCPU's virtual local APIC (Intel SDM vol. 3 ch. 11): x2APIC MSRs 800h-83Fh, or the page of registers of xAPIC mode. State
+ * only: what must happen outside (send an IPI, set a timer, wake a vCPU) is returned to the caller. x2APIC mode is on from reset;
+ * a guest changes the mode by IA32_APIC_BASE, along the arrows of 11.12.5. The page stays at its address.
  * irr is set by any CPU (atomic); all else belongs to the CPU that runs the vCPU.
  */
 #ifndef IRQ_VLAPIC_H
@@ -9,11 +10,12 @@
 #include "lib/types.h"
 
 struct vlapic {
-    uint32_t id;               /* x2APIC id = 2 * vcpu id */
+    uint32_t id;               /* x2APIC id = 2 * vcpu id; its low 8 bits in xAPIC mode */
     uint64_t base;             /* IA32_APIC_BASE: BSP, EXTD, EN */
     uint32_t svr, tpr;
     uint32_t esr;              /* low half: as the guest reads it; high half: errors since its last write */
-    uint64_t icr;              /* last value written */
+    uint64_t icr;              /* last value written, its high half as the mode has it */
+    uint32_t ldr, dfr;         /* xAPIC mode only: the guest chooses its logical id */
     uint32_t lvt_timer, lvt_lint0, lvt_lint1, lvt_err, lvt_perf, lvt_thermal, lvt_cmci;
     uint32_t timer_initial, timer_divide;
     uint64_t timer_start_ns;   /* when the count was written */
@@ -31,11 +33,18 @@ struct vlapic_ipi {
 };
 #define VLAPIC_MIN_PERIOD_NS 50000u /* a periodic timer is delivered no more often than this */
 #define VLAPIC_TIMER_NS 10u    /* one tick of the timer at divide 1: 100 MHz */
+#define VLAPIC_PAGE 0xfee00000ull /* guest physical, one page */
 void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp);
+void vlapic_init(struct vlapic *l); /* what INIT does: all but the id and the mode as after reset */
 /* MSR 1Bh, 6E0h, 800h-83Fh. -EINVAL: inject #GP. `now` in ns; `tsc_to_ns` conversion is the caller's: tsc deadlines are given
  * back in l->tsc_deadline with *timer_changed. *ipi is filled for ICR writes. */
 int vlapic_msr_read(struct vlapic *l, uint32_t msr, uint64_t now, uint64_t *value);
 int vlapic_msr_write(struct vlapic *l, uint32_t msr, uint64_t value, uint64_t now, bool *timer_changed, struct vlapic_ipi *ipi);
+/* xAPIC mode: is the page of registers there, and a 32-bit access at a multiple of 16 in it. As on real ones, reserved bits
+ * are dropped and a register that does not exist reads 0. */
+bool vlapic_has_page(const struct vlapic *l);
+uint32_t vlapic_mmio_read(struct vlapic *l, unsigned offset, uint64_t now);
+void vlapic_mmio_write(struct vlapic *l, unsigned offset, uint32_t value, uint64_t now, bool *timer_changed, struct vlapic_ipi *ipi);
 bool vlapic_match(const struct vlapic *l, const struct vlapic_ipi *ipi); /* is this APIC addressed by dest/logical */
 bool vlapic_set_irr(struct vlapic *l, uint8_t vector); /* false if it was pending already. Vectors < 16 are ignored,
                                                         * and all while the guest has the APIC disabled in SVR (11.4.7.2) */

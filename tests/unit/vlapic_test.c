@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* irq/vlapic.c: priorities, end of interrupt, IPIs, timers, reserved bits. Numbers are MSRs of Intel SDM vol. 3, table 11-6. */
+#include "cpu/cpu.h"
 #include "irq/vlapic.h"
 #include <stdio.h>
 #include "suite.h"
@@ -109,7 +110,7 @@ static void refusals(void)
         {0x800, 0}, {0x801, 0}, {0x804, 0}, {0x83a, 0}, {0x840, 0}, {EOI, 1}, {TPR, 0x100}, {SVR, 0x1400}, {ESR, 1}, {DIVIDE, 4},
         {SELF, 0x100}, {TPR, 1ull << 32}, {INITIAL, 1ull << 32}, {LVT_TIMER, 0x60000}, {LVT_TIMER, 0x100}, {LVT_ERROR, 0x20000},
         {LINT0, 0x20000}, {CMCI, 0x2000}, {ICR, 0x1040}, {ICR, 0x100040}, {BASE, 0}, {BASE, 0xfee00900}, {BASE, 0xfee00800},
-        {BASE, 0xfed00d00}, {BASE, 0xfee00c00},
+        {BASE, 0xfee00500}, {BASE, 0xfed00d00}, {BASE, 0xfee00c00},
     };
     uint64_t v;
 
@@ -320,13 +321,118 @@ static void random_writes(void)
     }
 }
 
+/* --- xAPIC mode: offsets in the page --- */
+
+static void page_put(unsigned offset, uint32_t v) { vlapic_mmio_write(&l, offset, v, now, &changed, &ipi); }
+static uint32_t page_get(unsigned offset) { return vlapic_mmio_read(&l, offset, now); }
+
+static void start_xapic(uint32_t id)
+{
+    start(id);
+    CU_ASSERT_EQUAL(put(BASE, l.base & 0x1ff), -EINVAL); /* not moved */
+    CU_ASSERT_EQUAL(put(BASE, l.base & ~0xc00ull), 0);
+    CU_ASSERT_TRUE(changed); /* a running timer stops */
+    CU_ASSERT_FALSE(vlapic_has_page(&l));
+    CU_ASSERT_EQUAL(put(BASE, l.base | 0x800), 0);
+    CU_ASSERT_TRUE(vlapic_has_page(&l));
+    page_put(0xf0, 0x1ff);
+}
+
+static bool xapic_matches(uint32_t dest, bool logical)
+{
+    return vlapic_match(&l, &(struct vlapic_ipi){.kind = IPI_FIXED, .dest = dest, .logical = logical});
+}
+
+static void xapic_mode(void)
+{
+    start_xapic(6);
+    CU_ASSERT_EQUAL(put(TPR, 0), -EINVAL);
+    CU_ASSERT_EQUAL(page_get(0x20), 6u << 24);
+    page_put(0x310, 0xff123456);
+    page_put(0x300, 0x4541);
+    CU_ASSERT(ipi.kind == IPI_INIT && ipi.dest == 0xffffffff && !ipi.logical);
+    CU_ASSERT(page_get(0x310) == 0xff000000 && page_get(0x300) == 0x4541);
+    page_put(0x310, 4u << 24);
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    page_put(0x300, 0x841);
+    CU_ASSERT(ipi.kind == IPI_FIXED && ipi.dest == 4 && ipi.logical && ipi.vector == 0x41);
+    page_put(0x3f0, 0x41);
+    CU_ASSERT_EQUAL(ipi.kind, IPI_NONE);
+    CU_ASSERT(xapic_matches(6, false) && !xapic_matches(4, false) && !xapic_matches(6, true) && xapic_matches(0xffffffff, true));
+    page_put(0xd0, 0x42ffffff);
+    CU_ASSERT(page_get(0xd0) == 0x42000000 && xapic_matches(2, true) && xapic_matches(0x40, true) && !xapic_matches(0x3c, true));
+    page_put(0xe0, 0);
+    CU_ASSERT(page_get(0xe0) == 0x0fffffff && xapic_matches(0x42, true) && xapic_matches(0x46, true));
+    CU_ASSERT(!xapic_matches(0x52, true) && !xapic_matches(0x41, true) && !xapic_matches(0x142, true));
+    CU_ASSERT_EQUAL(put(BASE, l.base | 0x400), 0);
+    CU_ASSERT_FALSE(vlapic_has_page(&l));
+    CU_ASSERT_EQUAL(get(ID), 6);
+    CU_ASSERT_EQUAL(put(BASE, l.base & ~0x400ull), -EINVAL);
+    vlapic_init(&l); /* INIT keeps the mode */
+    CU_ASSERT_EQUAL(get(SVR), 0xff);
+}
+
+static void random_page(void)
+{
+    uint64_t r = 88172645463325252ull;
+
+    start_xapic(0);
+    for (unsigned i = 0; i < 300000; i++) {
+        r ^= r << 13, r ^= r >> 7, r ^= r << 17;
+        page_put((unsigned)(r >> 40) & 0xff0, (uint32_t)(r >> (r & 31)));
+        CU_ASSERT_FATAL(!ipi.kind || ipi.kind != IPI_FIXED || ipi.vector >= 16);
+        now += r & 0xffff;
+        vlapic_timer_expired(&l, now);
+        int h = vlapic_highest(&l);
+        CU_ASSERT_FATAL(h == -1 || (h >= 16 && h < 256));
+        if (h >= 0 && r & 1)
+            vlapic_ack(&l, (uint8_t)h);
+        page_get((unsigned)(r >> 20) & 0xff0);
+    }
+}
+
+static void decode_is(const char *insn, unsigned n, const struct mmio_access *want)
+{
+    struct mmio_access a = {0};
+    int rc = mmio_decode((const uint8_t *)insn, n, &a);
+
+    CU_ASSERT_EQUAL(rc, want ? 0 : -EINVAL);
+    if (want)
+        CU_ASSERT(a.len == want->len && a.read == want->read && a.write == want->write && a.reg == want->reg &&
+                  a.immediate == want->immediate && a.value == want->value);
+    for (unsigned cut = 0; want && cut < want->len; cut++)
+        CU_ASSERT_EQUAL(mmio_decode((const uint8_t *)insn, cut, &a), -EINVAL);
+}
+
+static void instructions(void)
+{
+    decode_is("\x8b\x00", 2, &(struct mmio_access){.read = true, .len = 2});
+    decode_is("\x8b\x05\1\2\3\4", 6, &(struct mmio_access){.read = true, .len = 6}); /* RIP-relative */
+    decode_is("\x8b\x0c\x25\1\2\3\4", 7, &(struct mmio_access){.read = true, .reg = 1, .len = 7});
+    decode_is("\x8b\x0c\x24", 3, &(struct mmio_access){.read = true, .reg = 1, .len = 3});
+    decode_is("\x89\x5e\x10", 3, &(struct mmio_access){.write = true, .reg = 3, .len = 3});
+    decode_is("\x45\x89\x9d\1\2\3\4", 7, &(struct mmio_access){.write = true, .reg = 11, .len = 7});
+    decode_is("\xc7\x40\x10\x78\x56\x34\x12", 7,
+              &(struct mmio_access){.write = true, .immediate = true, .value = 0x12345678, .len = 7});
+    decode_is("\x87\x44\x8d\0", 4, &(struct mmio_access){.read = true, .write = true, .len = 4});
+    decode_is("\xa1\1\2\3\4\5\6\7\x8", 9, &(struct mmio_access){.read = true, .len = 9});
+    decode_is("\xa3\1\2\3\4\5\6\7\x8", 9, &(struct mmio_access){.write = true, .len = 9});
+    decode_is("\x8b\xc0", 2, NULL);             /* a register */
+    decode_is("\x48\x8b\x00", 3, NULL);        /* 64 bits */
+    decode_is("\x66\x8b\x00", 3, NULL);        /* 16 bits */
+    decode_is("\xc7\x48\x10\1\2\3\4", 7, NULL); /* group 11 has only /0 */
+    decode_is("\x8a\x00", 2, NULL);
+    decode_is("\x0f\x11\x00", 3, NULL);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"state after reset", reset_state}, {"disabled in SVR", disabled_takes_nothing}, {"priorities and EOI", priorities},
         {"reserved bits, read-only and absent registers", refusals}, {"ICR and self-IPI", ipis}, {"illegal vectors", illegal_vectors},
         {"destinations", destinations}, {"one-shot timer", one_shot}, {"divisors", divisors}, {"periodic timer", periodic},
-        {"TSC deadline", tsc_deadline}, {"random writes", random_writes}, CU_TEST_INFO_NULL,
+        {"TSC deadline", tsc_deadline}, {"random writes", random_writes}, {"xAPIC mode", xapic_mode},
+        {"random writes of the page", random_page}, {"instructions for the page", instructions}, CU_TEST_INFO_NULL,
     };
     return suite_run("virtual local APIC", NULL, tests);
 }
