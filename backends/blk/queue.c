@@ -369,6 +369,15 @@ void queue_run(struct blk_queue *q)
         blk_queue_idle(q->dev);
 }
 
+uint64_t queue_stalled(struct blk_queue *q, uint64_t now)
+{
+    bool waiting = inflight(q) || ring_pending(&q->ring) > 0;
+    if (!waiting || q->seen_rsp != q->ring.rsp_pvt || !q->seen_ns)
+        q->seen_ns = now;
+    q->seen_rsp = q->ring.rsp_pvt;
+    return now - q->seen_ns;
+}
+
 /* --- life --- */
 
 static void queue_free(struct blk_queue *q)

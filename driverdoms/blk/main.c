@@ -47,11 +47,21 @@ static void scan_partitions(void)
 
 static unsigned start_controllers(void)
 {
-    if (options.fault == FAULT_NORETURN && rt_incarnation > 1) {
+    if (options.noreturn && rt_incarnation > 1) {
         snprintf(why, sizeof(why), "the controllers do not come back (on purpose)");
         return 0;
     }
-    return nvme_pci_start(options.watchdog, why, sizeof(why));
+    return nvme_pci_start(options.watchdog, options.timeout, why, sizeof(why));
+}
+
+/* A loop that comes round but answers nobody is as dead as one that hangs. */
+static void look_for_stall(void *arg)
+{
+    struct rt_timer *timer = arg;
+    uint64_t stalled = blkback_stalled();
+    if (stalled > options.stall * 1000000000ull)
+        rt_crash("live-lock: requests have waited %lu ms and none was answered", stalled / 1000000);
+    rt_timer_set(timer, rt_now() + options.stall * 250000000ull);
 }
 
 void domain_main(const char *cmdline)
@@ -78,4 +88,7 @@ void domain_main(const char *cmdline)
     rt_log("disk: incarnation %u, %u controller(s); up in %lu us, of them controllers %lu", rt_incarnation, live,
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
     scan_partitions();
+    static struct rt_timer timer = {.fn = look_for_stall, .arg = &timer};
+    if (options.stall)
+        look_for_stall(&timer);
 }

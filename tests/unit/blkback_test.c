@@ -332,6 +332,37 @@ static void order(void)
     CHECK(s->rsp_prod == 32 && front_collect(f, 0) == 32 && f->q[0].wrong == 0);
 }
 
+/* blkback_stalled() counts from the first look without an answer, and only while somebody waits. */
+static void live_lock(void)
+{
+    start(64);
+    connect_front(f, 1, 0, true);
+    struct page p = new_page(f);
+    struct blkif_request r = rw(BLKIF_OP_READ, 0, &p, 1, 0, 7);
+    fake->now += 1000;
+    CHECK(blkback_stalled() == 0);
+    fake->now += 1000;
+    CHECK(blkback_stalled() == 0); /* idle */
+    front_ask(f, 0, &r);
+    front_ask(f, 0, &r);
+    fake_settle();
+    CHECK(blkback_stalled() == 0);
+    fake->now += 7000;
+    CHECK(blkback_stalled() == 7000);
+    fake_disk_complete(&disk, 0);
+    CHECK(blkback_stalled() == 0); /* an answer was given */
+    fake->now += 3000;
+    CHECK(blkback_stalled() == 3000); /* but one still waits */
+    front_header(&f->q[0])->req_prod += 1000;
+    fake->to_back[f->q[0].port] = true;
+    fake_settle();
+    CHECK(front_back_state(f) == 5);
+    fake_disk_complete(&disk, 0);
+    fake_settle();
+    fake->now += 3000;
+    CHECK(blkback_stalled() == 0); /* a device that was stopped waits for nothing */
+}
+
 static void many(unsigned queues, unsigned order, unsigned depth, bool persistent)
 {
     unsigned asked[FRONT_QUEUES] = {0}, left = queues * 400, seed = 1;
@@ -402,6 +433,7 @@ static void disk_lost(void)
     CHECK(front_back_state(f) == 6);
 }
 
+CASE(live_lock)
 CASE(negotiation)
 CASE(front_vanishes)
 CASE(unknown_disk)
@@ -440,6 +472,7 @@ int main(void)
         {"many requests, 4 queues of 4 pages", test_many_pages_queues},
         {"many requests on a shallow disk", test_many_shallow},
         {"disk lost", test_disk_lost},
+        {"live-lock is seen", test_live_lock},
         CU_TEST_INFO_NULL,
     };
     fake_init();

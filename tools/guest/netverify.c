@@ -5,7 +5,9 @@
  *   netverify ADDRESS PORT SECONDS   send a pseudo-random stream to an echo service and check what comes back
  *   netverify -l PORT                be that echo service, for ever
  *
- * The client stops sending after SECONDS and reads until everything is back. Its last line, and status 0 when all is well:
+ * The client stops sending after SECONDS and reads until everything is back. Every second it says
+ *   net: N bytes verified, mismatches N, pause N ms      (the longest since the last such line)
+ * Its last line, and status 0 when all is well:
  *   NET RESULT sent=N verified=N mismatches=N errors=N longest_pause_ms=N seconds=N
  * A pause is the time in which not one byte came; one of PATIENCE seconds is an error, so is a reset or an early end.
  */
@@ -42,7 +44,7 @@ static uint8_t byte_at(uint64_t at)
     return (uint8_t)((x ^ x >> 32) >> (at & 7) * 8);
 }
 
-struct stream { int fd; uint64_t sent, back, mismatches, end_ms, last_ms, longest_ms; int error; };
+struct stream { int fd; uint64_t sent, back, mismatches, end_ms, last_ms, longest_ms, recent_ms; int error; };
 
 static void send_some(struct stream *s)
 {
@@ -75,9 +77,19 @@ static void receive_some(struct stream *s)
     if (s->back > s->sent)
         s->mismatches += s->back - s->sent;
     uint64_t now = now_ms();
-    if (now - s->last_ms > s->longest_ms)
-        s->longest_ms = now - s->last_ms;
+    if (now - s->last_ms > s->recent_ms)
+        s->recent_ms = now - s->last_ms;
+    if (s->recent_ms > s->longest_ms)
+        s->longest_ms = s->recent_ms;
     s->last_ms = now;
+}
+
+static void tell(struct stream *s)
+{
+    printf("net: %llu bytes verified, mismatches %llu, pause %llu ms\n", (unsigned long long)(s->back - s->mismatches),
+           (unsigned long long)s->mismatches, (unsigned long long)s->recent_ms);
+    fflush(stdout);
+    s->recent_ms = 0;
 }
 
 static void run(struct stream *s)
@@ -94,10 +106,9 @@ static void run(struct stream *s)
             send_some(s);
         if (now_ms() - s->last_ms > PATIENCE * 1000)
             s->error = ETIMEDOUT;
-        if (now_ms() - told > 2000) {
+        if (now_ms() - told > 1000) {
             told = now_ms();
-            printf("net: %llu bytes verified\n", (unsigned long long)s->back);
-            fflush(stdout);
+            tell(s);
         }
     }
 }
