@@ -1,43 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Faults on purpose, for tests (options.h): a layer over each disk's submit, and one over the controllers' registers. Not
- * there unless asked for.
- */
-#include "driverdoms/blk/nvme.h"
+/* Faults on purpose, for tests (options.h): a layer over each disk's submit. Not there unless asked for. */
 #include "driverdoms/blk/options.h"
 #include "backends/blk/disk.h"
 #include "rt/rt.h"
 
 #define WILD 0x40000000u /* guest physical 1 GiB: no small domain has memory there */
 
+static const struct options *options;
 static const struct disk_ops *real; /* all whole disks have the same */
-static bool stalled, stuck, gone;
+static uint64_t requests;
 
 static int submit(struct disk *d, struct disk_req *r)
 {
-    switch (rt_fault_due()) {
-    case FAULT_STALL:
-        stalled = true;
-        break;
-    case FAULT_STUCK:
-        stuck = true;
-        break;
-    case FAULT_GONE:
-        gone = true;
-        break;
+    if (++requests < options->fault_at || (requests > options->fault_at && options->fault != FAULT_STALL))
+        return real->submit(d, r);
+    rt_log("fault on purpose at request %lu", (unsigned long)requests);
+    switch (options->fault) {
+    case FAULT_HANG:
+        for (;;)
+            __asm__ volatile("pause");
+    case FAULT_CRASH:
+        rt_crash("crash on purpose");
     case FAULT_WILDDMA:
         for (unsigned i = 0; i < r->nsegs; i++)
             r->seg[i].addr = (void *)(uintptr_t)(WILD + i * RT_PAGE);
-        break;
+        return real->submit(d, r);
+    default:
+        return 0; /* stalled: taken and forgotten */
     }
-    return stalled ? 0 : real->submit(d, r); /* stalled: taken and forgotten */
-}
-
-bool fault_register(unsigned offset, const uint32_t *written)
-{
-    if (written && offset == NVME_CC && !(*written & NVME_CC_EN))
-        stuck = false; /* the reset helps */
-    return gone || (stuck && written && offset >= NVME_DOORBELL);
 }
 
 static const struct disk_ops faulty = {.submit = submit};
@@ -50,10 +40,10 @@ static void disk_changed(struct disk *d, const char *why)
     d->ops = &faulty;
 }
 
-void fault_install(struct options *o)
+void fault_install(const struct options *o)
 {
-    if (!o->fault.kind && !o->fault.store)
+    if (o->fault == FAULT_NONE || o->fault == FAULT_NORETURN || (rt_incarnation > 1 && !o->fault_always))
         return;
-    rt_fault_start(&o->fault);
+    options = o;
     disk_listen(disk_changed);
 }

@@ -10,6 +10,8 @@
 #include "backends/blk/blkback.h"
 #include "rt/rt.h"
 
+#define STALL_NS 20000000000ull /* a controller that does not answer is reset long before (NVME_TIMEOUT_NS) */
+
 static struct options options;
 static unsigned scans;
 static char why[96];
@@ -47,11 +49,11 @@ static void scan_partitions(void)
 
 static unsigned start_controllers(void)
 {
-    if (options.noreturn && rt_incarnation > 1) {
+    if (options.fault == FAULT_NORETURN && rt_incarnation > 1) {
         snprintf(why, sizeof(why), "the controllers do not come back (on purpose)");
         return 0;
     }
-    return nvme_pci_start(options.watchdog, options.timeout, why, sizeof(why));
+    return nvme_pci_start(options.watchdog, why, sizeof(why));
 }
 
 /* A loop that comes round but answers nobody is as dead as one that hangs. */
@@ -59,9 +61,9 @@ static void look_for_stall(void *arg)
 {
     struct rt_timer *timer = arg;
     uint64_t stalled = blkback_stalled();
-    if (stalled > options.stall * 1000000000ull)
+    if (stalled > STALL_NS)
         rt_crash("live-lock: requests have waited %lu ms and none was answered", stalled / 1000000);
-    rt_timer_set(timer, rt_now() + options.stall * 250000000ull);
+    rt_timer_set(timer, rt_now() + STALL_NS / 20);
 }
 
 void domain_main(const char *cmdline)
@@ -89,6 +91,5 @@ void domain_main(const char *cmdline)
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
     scan_partitions();
     static struct rt_timer timer = {.fn = look_for_stall, .arg = &timer};
-    if (options.stall)
-        look_for_stall(&timer);
+    look_for_stall(&timer);
 }

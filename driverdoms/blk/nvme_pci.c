@@ -3,7 +3,6 @@
 #include "driverdoms/blk/nvme_pci.h"
 #include "driverdoms/blk/nvme.h"
 #include "driverdoms/blk/nvme_hw.h"
-#include "driverdoms/blk/options.h"
 #include "driverdoms/pci/pci.h"
 #include "rt/rt.h"
 
@@ -25,13 +24,12 @@ static unsigned watchdog_seconds;
 
 uint32_t nvme_hw_read(void *hw, unsigned offset)
 {
-    return fault_register(offset, NULL) ? UINT32_MAX : *(volatile uint32_t *)(((struct hw *)hw)->regs + offset);
+    return *(volatile uint32_t *)(((struct hw *)hw)->regs + offset);
 }
 
 void nvme_hw_write(void *hw, unsigned offset, uint32_t value)
 {
-    if (!fault_register(offset, &value))
-        *(volatile uint32_t *)(((struct hw *)hw)->regs + offset) = value;
+    *(volatile uint32_t *)(((struct hw *)hw)->regs + offset) = value;
 }
 
 int nvme_hw_dma_on(void *hw)
@@ -137,7 +135,7 @@ static struct nvme_ctrl *begin(struct pci_dev *pci, unsigned number)
     return &hw->ctrl;
 }
 
-unsigned nvme_pci_start(unsigned watchdog, unsigned timeout, char *why, size_t size)
+unsigned nvme_pci_start(unsigned watchdog, char *why, size_t size)
 {
     struct nvme_ctrl *c[NVME_PCI_MAX];
     unsigned n = 0, live = 0, number = 0;
@@ -147,7 +145,6 @@ unsigned nvme_pci_start(unsigned watchdog, unsigned timeout, char *why, size_t s
         if (pci->class == CLASS_NVME && (c[n] = begin(pci, number++)))
             n++;
     for (unsigned i = 0; i < n; i++) {
-        c[i]->timeout_ns = timeout * 1000000000ull;
         int rc = nvme_finish(c[i]);
         live += rc == 0;
         if (rc) {

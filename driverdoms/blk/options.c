@@ -2,10 +2,11 @@
 /* The command line: see options.h. */
 #include "driverdoms/blk/options.h"
 
-#include <limits.h>
 #include <string.h>
 
-static const char *const own_faults[] = {"stall", "stuck", "gone", "wilddma", NULL};
+static const struct { const char *name; enum fault fault; } faults[] = {
+    {"hang@", FAULT_HANG}, {"crash@", FAULT_CRASH}, {"stall@", FAULT_STALL}, {"wilddma@", FAULT_WILDDMA},
+};
 
 /* Digits up to `end`, at least one. */
 static bool number(const char *p, const char *end, uint64_t max, uint64_t *v)
@@ -35,9 +36,18 @@ static bool starts(const char *p, const char *end, const char *text)
 
 static bool parse_fault(struct options *o, const char *p, const char *end)
 {
-    if (is(p, end, "noreturn"))
-        return o->noreturn = true;
-    return rt_fault_parse(&o->fault, p, end);
+    if (is(p, end, "noreturn")) {
+        o->fault = FAULT_NORETURN;
+        return true;
+    }
+    for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        if (!starts(p, end, faults[i].name))
+            continue;
+        o->fault = faults[i].fault;
+        o->fault_always = end[-1] == '*';
+        return number(p + strlen(faults[i].name), end - o->fault_always, UINT32_MAX, &o->fault_at) && o->fault_at;
+    }
+    return false;
 }
 
 static bool parse_word(struct options *o, const char *p, const char *end)
@@ -46,16 +56,6 @@ static bool parse_word(struct options *o, const char *p, const char *end)
     if (starts(p, end, "watchdog=")) {
         bool ok = number(p + 9, end, 3600, &v);
         o->watchdog = (unsigned)v;
-        return ok;
-    }
-    if (starts(p, end, "timeout=")) {
-        bool ok = number(p + 8, end, 3600, &v);
-        o->timeout = (unsigned)v;
-        return ok && v;
-    }
-    if (starts(p, end, "stall=")) {
-        bool ok = number(p + 6, end, 3600, &v);
-        o->stall = (unsigned)v;
         return ok;
     }
     if (starts(p, end, "service=")) {
@@ -83,9 +83,6 @@ bool options_parse(struct options *o, const char *line, char bad[32])
 {
     memset(o, 0, sizeof(*o));
     o->watchdog = 2;
-    o->timeout = 5;
-    o->stall = UINT_MAX;
-    o->fault.own = own_faults;
     for (const char *p = line; *p;) {
         const char *end = p;
         while (*end && *end != ' ')
@@ -98,7 +95,5 @@ bool options_parse(struct options *o, const char *line, char bad[32])
         }
         p = *end ? end + 1 : end;
     }
-    if (o->stall == UINT_MAX)
-        o->stall = 3 * o->timeout + 5;
     return true;
 }

@@ -11,25 +11,23 @@ static char bad[32];
 static void test_good(void)
 {
     CU_ASSERT_TRUE(options_parse(&o, "", bad));
-    CU_ASSERT(o.watchdog == 2 && o.bench == BENCH_NONE && !o.fault.kind && o.timeout == 5 && o.stall == 20 && !o.noreturn);
+    CU_ASSERT(o.watchdog == 2 && o.bench == BENCH_NONE && o.fault == FAULT_NONE);
     CU_ASSERT_TRUE(options_parse(&o, "  watchdog=30   bench=read ", bad));
     CU_ASSERT(o.watchdog == 30 && o.bench == BENCH_READ);
     CU_ASSERT_TRUE(options_parse(&o, "watchdog=0 bench=1 fault=hang@17", bad));
-    CU_ASSERT(o.watchdog == 0 && o.bench == BENCH_ALL && o.fault.kind == RT_FAULT_HANG && o.fault.at == 17 && !o.fault.always);
+    CU_ASSERT(o.watchdog == 0 && o.bench == BENCH_ALL && o.fault == FAULT_HANG && o.fault_at == 17 && !o.fault_always);
     CU_ASSERT_TRUE(options_parse(&o, "fault=crash@4294967295*", bad));
-    CU_ASSERT(o.fault.kind == RT_FAULT_CRASH && o.fault.at == 4294967295u && o.fault.always);
-    CU_ASSERT_TRUE(options_parse(&o, "fault=stall@1", bad) && o.fault.kind == FAULT_STALL);
-    CU_ASSERT_TRUE(options_parse(&o, "fault=wilddma@2", bad) && o.fault.kind == FAULT_WILDDMA);
+    CU_ASSERT(o.fault == FAULT_CRASH && o.fault_at == 4294967295u && o.fault_always);
+    CU_ASSERT_TRUE(options_parse(&o, "fault=stall@1", bad) && o.fault == FAULT_STALL);
+    CU_ASSERT_TRUE(options_parse(&o, "fault=wilddma@2", bad) && o.fault == FAULT_WILDDMA);
     CU_ASSERT_TRUE(options_parse(&o, "service=80 rate=3000", bad) && o.service == 80 && o.rate == 3000);
-    CU_ASSERT_TRUE(options_parse(&o, "fault=noreturn", bad) && o.noreturn && !o.fault.kind);
-    CU_ASSERT_TRUE(options_parse(&o, "fault=store timeout=1 stall=3", bad) && o.fault.store && !o.fault.kind && o.timeout == 1 && o.stall == 3);
-    CU_ASSERT_TRUE(options_parse(&o, "fault=spin@9*", bad) && o.fault.kind == RT_FAULT_SPIN && o.fault.at == 9 && o.fault.always);
+    CU_ASSERT_TRUE(options_parse(&o, "fault=noreturn", bad) && o.fault == FAULT_NORETURN);
 }
 
 static void test_bad(void)
 {
     static const char *const lines[] = {
-        "x", "timeout=0", "timeout=", "stall=", "stall=9999", "fault=store@1", "fault=@1", "fault=crash@1**", "fault=gone", "service=", "service=1000001", "service=1us", "rate=0", "rate=-3",
+        "x", "service=", "service=1000001", "service=1us", "rate=0", "rate=-3",
         "watchdog", "watchdog=", "watchdog=x", "watchdog=-1", "watchdog=3601", "watchdog=99999999999999999999",
         "bench=2", "bench=", "fault=", "fault=hang", "fault=hang@", "fault=hang@0", "fault=hang@1x", "fault=hang@*",
         "fault=hang@4294967296", "fault=boom@1", "fault=noreturn@1", "watchdog=1,bench=1",
