@@ -35,5 +35,6 @@ void nic_received(struct nic *n, struct pkt *p); /* takes p: len, csum flags set
 void nic_settle(void);                           /* after a batch of nic_received(): deliver, notify, send */
 void nic_resume(struct nic *n);                  /* room() may be true again */
 void nic_lost(struct nic *n, const char *why);   /* given up: its interfaces are closed in order */
+struct nic *nic_first(void);
 struct nic *nic_find(unsigned number);           /* NULL = none */
 #endif

@@ -15,6 +15,11 @@
 
 static struct nic *nics;
 
+struct nic *nic_first(void)
+{
+    return nics;
+}
+
 struct nic *nic_find(unsigned number)
 {
     struct nic *n = nics;

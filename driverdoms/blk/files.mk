@@ -6,8 +6,8 @@ $(eval $(call unit_test,nvme,tests/unit/nvme_test.c tests/unit/fake_nvme.c $(NVM
 $(eval $(call unit_test,part,tests/unit/part_test.c tests/unit/fake_host.c driverdoms/blk/part.c \
     driverdoms/blk/part_table.c backends/blk/disk.c))
 
-DISK_SRC := $(addprefix driverdoms/blk/,main.c options.c fault.c service.c bench.c nvme_pci.c part.c part_table.c) $(NVME_SRC) \
-            backends/core/host_rt.c driverdoms/pci/pci.c frontends/pcifront.c $(BLKBACK_SRC)
+DISK_SRC := $(DRIVERDOM_SRC) $(addprefix driverdoms/blk/,main.c options.c fault.c service.c bench.c nvme_pci.c part.c part_table.c) $(NVME_SRC) \
+            $(BLKBACK_SRC)
 $(eval $(call small_domain,disk,$(DISK_SRC)))
 
 # Fuzz targets: short runs as unit tests, as long as you like with build/fuzz/blkif and build/fuzz/part.
@@ -21,4 +21,4 @@ $(B)/fuzz/blkif $(B)/fuzz/part:
 	@mkdir -p $(@D)
 	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -D__XEN_INTERFACE_VERSION__=0x00040d00 -Iinclude -I. \
 	    -Itests/unit -o $@ $^
-$(eval $(call unit_test,diskopts,tests/unit/diskopts_test.c driverdoms/blk/options.c))
+$(eval $(call unit_test,diskopts,tests/unit/diskopts_test.c driverdoms/blk/options.c $(ARGS_SRC)))

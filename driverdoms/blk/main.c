@@ -49,7 +49,7 @@ static void scan_partitions(void)
 
 static unsigned start_controllers(void)
 {
-    if (options.fault == FAULT_NORETURN && rt_incarnation > 1) {
+    if (options.fault.kind == FAULT_NORETURN && rt_incarnation > 1) {
         snprintf(why, sizeof(why), "the controllers do not come back (on purpose)");
         return 0;
     }

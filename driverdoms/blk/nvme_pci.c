@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The NVMe driver's hardware (nvme_hw.h) on a PCI function of a small domain. */
 #include "driverdoms/blk/nvme_pci.h"
+#include "driverdoms/base/fault.h"
 #include "driverdoms/blk/nvme.h"
 #include "driverdoms/blk/nvme_hw.h"
 #include "driverdoms/pci/pci.h"
@@ -24,11 +25,21 @@ static unsigned watchdog_seconds;
 
 uint32_t nvme_hw_read(void *hw, unsigned offset)
 {
-    return *(volatile uint32_t *)(((struct hw *)hw)->regs + offset);
+    return fault_now == FAULT_GONE ? UINT32_MAX : *(volatile uint32_t *)(((struct hw *)hw)->regs + offset);
+}
+
+/* A fault on purpose keeps this write from the controller. */
+static bool withheld(unsigned offset)
+{
+    if (offset == NVME_CC)
+        fault_end(FAULT_STUCK); /* any reset begins here */
+    return fault_now == FAULT_GONE || (fault_now == FAULT_STUCK && offset >= NVME_DOORBELL);
 }
 
 void nvme_hw_write(void *hw, unsigned offset, uint32_t value)
 {
+    if (fault_now && withheld(offset))
+        return;
     *(volatile uint32_t *)(((struct hw *)hw)->regs + offset) = value;
 }
 

@@ -6,28 +6,18 @@
  *                      IT WRITES TO THE DISK. bench=read leaves the writes out.
  *   service=US rate=MB_S   for measurements: a request takes at least so many microseconds (0 to 1000000), and data are moved at
  *                      so many 10^6 bytes a second (1 to 1000000; not given: at once)
- *   fault=KIND@N       for tests: do something wrong when request N (1...) reaches a disk, in the first incarnation only;
- *                      fault=KIND@N* does it in each incarnation. KIND is
- *     hang        never return to the main loop
- *     crash       end with SHUTDOWN_crash
- *     stall       take this and all later requests, answer none
- *     wilddma     give the device an address outside this domain's memory for the request's data
- *   fault=noreturn     the controllers do not come back after a restart
+ *   fault=KIND@N       for tests: driverdoms/base/fault.h
  */
 #ifndef DRIVERDOMS_OPTIONS_H
 #define DRIVERDOMS_OPTIONS_H
-#include <stdbool.h>
-#include <stdint.h>
+#include "driverdoms/base/fault.h"
 
-enum fault { FAULT_NONE, FAULT_HANG, FAULT_CRASH, FAULT_STALL, FAULT_WILDDMA, FAULT_NORETURN };
 enum bench { BENCH_NONE, BENCH_ALL, BENCH_READ };
 struct options {
     unsigned watchdog;
     enum bench bench;
     unsigned service, rate;
-    enum fault fault;
-    uint64_t fault_at;
-    bool fault_always;
+    struct fault_plan fault;
 };
 /* false: a word is not understood; its first characters are in bad[32]. */
 bool options_parse(struct options *o, const char *line, char bad[32]);

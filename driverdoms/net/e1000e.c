@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define GONE "its registers cannot be read: it is gone from the bus"
+
 static uint32_t rd(struct e1000e *c, unsigned offset)
 {
     return e1000e_hw_read(c->hw, offset);
@@ -33,7 +35,7 @@ static bool wait_for(struct e1000e *c, unsigned offset, uint32_t mask, uint32_t 
 static int reset(struct e1000e *c)
 {
     if (rd(c, E1000E_STATUS) == 0xffffffffu) {
-        snprintf(c->why, sizeof(c->why), "its registers cannot be read: it is gone from the bus");
+        snprintf(c->why, sizeof(c->why), "%s", GONE);
         return -ENODEV;
     }
     wr(c, E1000E_IMC, 0xffffffffu);
@@ -196,6 +198,11 @@ void e1000e_check(struct e1000e *c)
     bool sent = e1000e_tx_reclaim(c);
     if (e1000e_rx_drain(c))
         nic_settle();
+    if (rd(c, E1000E_STATUS) == 0xffffffffu) {
+        snprintf(c->why, sizeof(c->why), "%s", GONE);
+        give_up(c);
+        return;
+    }
     look_at_link(c);
     if (sent || c->tx_done == c->tx_next || !c->link)
         c->progress = now;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The 82574L driver's hardware (e1000e_hw.h) on a PCI function of a small domain. */
 #include "driverdoms/net/net_pci.h"
+#include "driverdoms/base/fault.h"
 #include "driverdoms/net/e1000e.h"
 #include "driverdoms/net/e1000e_hw.h"
 #include "driverdoms/pci/pci.h"
@@ -20,11 +21,21 @@ struct hw {
 
 uint32_t e1000e_hw_read(void *hw, unsigned offset)
 {
-    return *(volatile uint32_t *)(((struct hw *)hw)->regs + offset);
+    return fault_now == FAULT_GONE ? UINT32_MAX : *(volatile uint32_t *)(((struct hw *)hw)->regs + offset);
+}
+
+/* A fault on purpose keeps this write from the card. */
+static bool withheld(unsigned offset, uint32_t value)
+{
+    if (offset == E1000E_CTRL && (value & E1000E_CTRL_RST))
+        fault_end(FAULT_STUCK);
+    return fault_now == FAULT_GONE || (fault_now == FAULT_STUCK && offset == E1000E_TDT);
 }
 
 void e1000e_hw_write(void *hw, unsigned offset, uint32_t value)
 {
+    if (fault_now && withheld(offset, value))
+        return;
     *(volatile uint32_t *)(((struct hw *)hw)->regs + offset) = value;
 }
 

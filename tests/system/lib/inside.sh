@@ -51,6 +51,10 @@ restarted() { # NAME COUNT SECONDS: wait until it was restarted that often
     done
 }
 
+fault() { # NAME KIND@N: a driver domain with fault=store does this wrong at its Nth request from now on
+    xenstore-write "/local/domain/$(bh domid "$1")/control/fault" "$2" || fail "control/fault of $1 cannot be written"
+}
+
 verified() { # NAME SECONDS: the guest's workload ended well
     says "$1" '^GUEST RESULT' "$2"
     grep -E '^(RESULT|GUEST RESULT)' "$(console "$1")"
