@@ -6,6 +6,7 @@
 #   make run        boot the whole machine and do the main job in front of you
 #   make shell      the same machine, left at the control domain's prompt
 #   make test       every test; last line "N passed, N failed"
+#   make campaign   faults of every kind under load: KILLS=n for each driver domain, SEED=s
 #   make bench      the figures
 #   make lint       static analysis and the house rules: no new finding
 #   make V=1 ...    with the commands as they are run

@@ -12,6 +12,13 @@ TEST_DOMAINS += $(B)/tests/domains/$(1).elf
 endef
 $(eval $(call test_domain,misbehave,tests/domains/misbehave/main.c $(wildcard driverdoms/pci/*.c frontends/pci*.c)))
 
+# Recovery under fire: faults for each of the two driver domains, as tests/campaign/run --help tells.
+KILLS ?= 100
+SEED ?= 1
+campaign: $$(MACHINE)
+	tests/campaign/run --kills $(KILLS) --seed $(SEED)
+.PHONY: campaign
+
 test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4
 	tests/run
 .PHONY: test

@@ -53,7 +53,7 @@ static unsigned start_controllers(void)
         snprintf(why, sizeof(why), "the controllers do not come back (on purpose)");
         return 0;
     }
-    return nvme_pci_start(options.watchdog, why, sizeof(why));
+    return nvme_pci_start(options.watchdog, options.timeout, why, sizeof(why));
 }
 
 /* A loop that comes round but answers nobody is as dead as one that hangs. */

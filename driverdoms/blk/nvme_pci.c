@@ -146,7 +146,7 @@ static struct nvme_ctrl *begin(struct pci_dev *pci, unsigned number)
     return &hw->ctrl;
 }
 
-unsigned nvme_pci_start(unsigned watchdog, char *why, size_t size)
+unsigned nvme_pci_start(unsigned watchdog, unsigned timeout, char *why, size_t size)
 {
     struct nvme_ctrl *c[NVME_PCI_MAX];
     unsigned n = 0, live = 0, number = 0;
@@ -156,6 +156,7 @@ unsigned nvme_pci_start(unsigned watchdog, char *why, size_t size)
         if (pci->class == CLASS_NVME && (c[n] = begin(pci, number++)))
             n++;
     for (unsigned i = 0; i < n; i++) {
+        c[i]->timeout_ns = timeout * 1000000000ull;
         int rc = nvme_finish(c[i]);
         live += rc == 0;
         if (rc) {

@@ -23,6 +23,8 @@ static bool parse_word(struct options *o, struct arg a)
 {
     if (arg_key(&a, "watchdog="))
         return unsigned_word(a, 0, 3600, &o->watchdog);
+    if (arg_key(&a, "timeout="))
+        return unsigned_word(a, 1, 3600, &o->timeout);
     if (arg_key(&a, "service="))
         return unsigned_word(a, 0, 1000000, &o->service);
     if (arg_key(&a, "rate="))
@@ -37,6 +39,7 @@ bool options_parse(struct options *o, const char *line, char bad[32])
     struct arg word;
     memset(o, 0, sizeof(*o));
     o->watchdog = 2;
+    o->timeout = 5;
     while (arg_next(&line, &word))
         if (!parse_word(o, word)) {
             arg_copy(word, bad, 32);

@@ -2,6 +2,7 @@
 /*
  * The disk domain's command line: words separated by blanks.
  *   watchdog=SECONDS   the main loop must come round this often (2; 0 = no watchdog)
+ *   timeout=SECONDS    what a command may take before it is aborted, and as long again before the controller is reset (1 to 3600; 5)
  *   bench=1            measure the bare driver on the first disk instead of serving it, print the figures and power off.
  *                      IT WRITES TO THE DISK. bench=read leaves the writes out.
  *   service=US rate=MB_S   for measurements: a request takes at least so many microseconds (0 to 1000000), and data are moved at
@@ -14,7 +15,7 @@
 
 enum bench { BENCH_NONE, BENCH_ALL, BENCH_READ };
 struct options {
-    unsigned watchdog;
+    unsigned watchdog, timeout;
     enum bench bench;
     unsigned service, rate;
     struct fault_plan fault;

@@ -12,13 +12,14 @@ static char bad[32];
 static void test_good(void)
 {
     CU_ASSERT_TRUE(options_parse(&o, "", bad));
-    CU_ASSERT(o.watchdog == 2 && o.bench == BENCH_NONE && o.fault.kind == FAULT_NONE);
+    CU_ASSERT(o.watchdog == 2 && o.timeout == 5 && o.bench == BENCH_NONE && o.fault.kind == FAULT_NONE);
     CU_ASSERT_TRUE(options_parse(&o, "  watchdog=30   bench=read ", bad));
     CU_ASSERT(o.watchdog == 30 && o.bench == BENCH_READ);
     CU_ASSERT_TRUE(options_parse(&o, "watchdog=0 bench=1 fault=hang@17", bad));
     CU_ASSERT(o.watchdog == 0 && o.bench == BENCH_ALL && o.fault.kind == FAULT_HANG && o.fault.at == 17 && !o.fault.always);
     CU_ASSERT_TRUE(options_parse(&o, "fault=crash@4294967295*", bad));
     CU_ASSERT(o.fault.kind == FAULT_CRASH && o.fault.at == 4294967295u && o.fault.always);
+    CU_ASSERT_TRUE(options_parse(&o, "timeout=1", bad) && o.timeout == 1);
     CU_ASSERT_TRUE(options_parse(&o, "service=80 rate=3000", bad) && o.service == 80 && o.rate == 3000);
     CU_ASSERT_TRUE(options_parse(&o, "fault=noreturn", bad) && o.fault.kind == FAULT_NORETURN);
 }
@@ -43,7 +44,7 @@ static void test_faults(void)
 static void test_bad(void)
 {
     static const char *const lines[] = {
-        "x", "service=", "service=1000001", "service=1us", "rate=0", "rate=-3",
+        "x", "timeout=0", "timeout=", "timeout=9999", "service=", "service=1000001", "service=1us", "rate=0", "rate=-3",
         "watchdog", "watchdog=", "watchdog=x", "watchdog=-1", "watchdog=3601", "watchdog=99999999999999999999",
         "bench=2", "bench=", "fault=", "fault=hang", "fault=hang@", "fault=hang@0", "fault=hang@1x", "fault=hang@*",
         "fault=hang@4294967296", "fault=boom@1", "fault=noreturn@1", "fault=store@1", "fault=stack", "fault=stuckx@1", "fault=*", "fault=gone@2**", "watchdog=1,bench=1",
