@@ -134,6 +134,16 @@ static int device(struct domain *d, uint32_t cmd, struct bh_op *op)
     return rc;
 }
 
+static int pirq_message(struct vcpu *v, struct bh_op *op)
+{
+    struct domain *d;
+    int rc = call_device_domain(v, op->domid, &d);
+    if (rc) return rc;
+    rc = event_pirq_message(d, op->u.msi.port, &op->u.msi.addr, &op->u.msi.data);
+    domain_put(d);
+    return rc;
+}
+
 long call_bulkhead(struct vcpu *v, const struct call_args *args)
 {
     uint32_t cmd = (uint32_t)args->a[0];
@@ -150,6 +160,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_msi_bind:
     case BH_OP_msi_unbind:
     case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;
+    case BH_OP_pirq_message: rc = pirq_message(v, &op); break;
     default: return -ENOSYS;
     }
     if (rc == -ERESTART) return call_restart(v, cmd, args->a[1], args->a[2]);

@@ -30,6 +30,10 @@ void call_hypercall_page(void *page);                   /* fills 4 KiB with stub
  * for a stub domain over its target. 0, -EPERM, -ESRCH. */
 int call_domain(struct vcpu *v, domid_t id, struct domain **out);
 
+/* The domain whose functions' interrupts are to be arranged, with a reference: the caller's own with DEVICE, another's for the PCI
+ * role. 0, -EPERM, -ESRCH. call/physdev.c */
+int call_device_domain(struct vcpu *v, domid_t id, struct domain **out);
+
 /* May the caller's domain stop `d` and wait for its vCPUs? Not itself, and no control domain that runs: two of them could wait
  * for each other for ever. */
 bool call_may_stop(const struct vcpu *v, const struct domain *d);

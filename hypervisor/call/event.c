@@ -55,6 +55,20 @@ static int bind_ipi(struct vcpu *v, uint64_t arg)
     return rc;
 }
 
+static int bind_pirq(struct vcpu *v, uint64_t arg)
+{
+    struct evtchn_bind_pirq op;
+    if (call_get(v, &op, arg)) return -EFAULT;
+    if (op.flags & ~(uint32_t)BIND_PIRQ__WILL_SHARE) return -EINVAL;
+    int rc = event_bind_pirq(v->dom, op.pirq);
+    op.port = op.pirq;
+    if (!rc && call_put(v, arg, &op)) {
+        event_close(v->dom, op.port);
+        rc = -EFAULT;
+    }
+    return rc;
+}
+
 static int status(struct vcpu *v, uint64_t arg)
 {
     struct evtchn_status op;
@@ -94,12 +108,13 @@ long call_event_channel(struct vcpu *v, const struct call_args *args)
     case EVTCHNOP_bind_interdomain: return bind_interdomain(v, arg);
     case EVTCHNOP_bind_virq: return bind_virq(v, arg);
     case EVTCHNOP_bind_ipi: return bind_ipi(v, arg);
+    case EVTCHNOP_bind_pirq: return bind_pirq(v, arg);
     case EVTCHNOP_close: return call_get(v, &op.close, arg) ? -EFAULT : event_close(v->dom, op.close.port);
     case EVTCHNOP_status: return status(v, arg);
     case EVTCHNOP_bind_vcpu:
         return call_get(v, &op.bind_vcpu, arg) ? -EFAULT : event_bind_vcpu(v->dom, op.bind_vcpu.port, op.bind_vcpu.vcpu);
     case EVTCHNOP_unmask: return call_get(v, &op.unmask, arg) ? -EFAULT : event_unmask(v->dom, op.unmask.port);
     case EVTCHNOP_reset: return reset(v, arg);
-    default: return -ENOSYS; /* bind_pirq: MSI come by BH_OP_msi_bind; the FIFO ABI: guests fall back to 2-level */
+    default: return -ENOSYS; /* the FIFO ABI: guests fall back to 2-level */
     }
 }

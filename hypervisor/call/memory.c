@@ -306,6 +306,6 @@ long call_memory(struct vcpu *v, const struct call_args *args)
     case XENMEM_reserved_device_memory_map: return reserved_device_memory(v, arg);
     case XENMEM_increase_reservation: return -EINVAL; /* memory without a place in an auto-translated guest */
     case XENMEM_get_vnumainfo: return -EOPNOTSUPP;
-    default: return -ENOSYS;
+    default: return -ENOSYS; /* XENMEM_exchange too: docs/interfaces.md */
     }
 }

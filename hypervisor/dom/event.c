@@ -18,6 +18,8 @@ struct event_msi {
     struct msi_handle handle;
     struct domain *dom;
     evtchn_port_t port;
+    bool pirq;                  /* by event_map_pirq: the port is its own while it is unbound too */
+    bool bound;                 /* e */
 };
 static domid_t virq_handler[NR_VIRQS]; /* of global VIRQs; domain 0 unless set */
 
@@ -245,11 +247,11 @@ static void fire_msi(void *arg)
     struct event_msi *m = arg;
     spin_lock(&m->dom->event_lock);
     struct event_channel *c = channel(m->dom, m->port);
-    if (c && c->state == EV_MSI && c->msi == m) set_pending(m->dom, m->port, c->vcpu);
+    if (c && c->state == EV_MSI && c->msi == m && m->bound) set_pending(m->dom, m->port, c->vcpu);
     spin_unlock(&m->dom->event_lock);
 }
 
-int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t *port, uint64_t *addr, uint32_t *data)
+static int take_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, bool pirq, struct event_msi **out)
 {
     struct vcpu *v = vcpu_of(d, vcpu);
     if (!v) return -ENOENT;
@@ -263,6 +265,8 @@ int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t
     if (!rc) {
         m->dom = d;
         m->port = (evtchn_port_t)p;
+        m->pirq = pirq;
+        m->bound = !pirq;
         rc = msi_alloc(&m->handle, sbdf, v->sched.cpu, fire_msi, m);
         spin_lock(&d->event_lock);
         d->events.ch[p].state = rc ? EV_FREE : EV_MSI;
@@ -270,14 +274,57 @@ int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t
         if (rc) d->events.nr_msi--;
         spin_unlock(&d->event_lock);
     }
-    if (rc) {
-        heap_free(m);
-        return rc;
-    }
+    if (rc) heap_free(m);
+    else *out = m;
+    return rc;
+}
+
+int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t *port, uint64_t *addr, uint32_t *data)
+{
+    struct event_msi *m;
+    int rc = take_msi(d, sbdf, vcpu, false, &m);
+    if (rc) return rc;
     *port = m->port;
     *addr = m->handle.addr;
     *data = m->handle.data;
     return 0;
+}
+
+int event_map_pirq(struct domain *d, uint32_t sbdf, unsigned *pirq)
+{
+    struct event_msi *m;
+    int rc = take_msi(d, sbdf, 0, true, &m);
+    if (!rc) *pirq = m->port;
+    return rc;
+}
+
+/* d's event_lock held. */
+static struct event_msi *find_pirq(struct domain *d, unsigned pirq)
+{
+    struct event_channel *c = channel(d, pirq);
+    return c && c->state == EV_MSI && c->msi->pirq ? c->msi : NULL;
+}
+
+int event_bind_pirq(struct domain *d, unsigned pirq)
+{
+    spin_lock(&d->event_lock);
+    struct event_msi *m = find_pirq(d, pirq);
+    int rc = !m ? -ESRCH : m->bound ? -EEXIST : 0;
+    if (!rc) m->bound = true;
+    spin_unlock(&d->event_lock);
+    return rc;
+}
+
+int event_pirq_message(struct domain *d, unsigned pirq, uint64_t *addr, uint32_t *data)
+{
+    spin_lock(&d->event_lock);
+    const struct event_msi *m = find_pirq(d, pirq);
+    if (m) {
+        *addr = m->handle.addr;
+        *data = m->handle.data;
+    }
+    spin_unlock(&d->event_lock);
+    return m ? 0 : -ESRCH;
 }
 
 /* ---- closing ---- */
@@ -299,15 +346,29 @@ static void unbind_virq(struct domain *d, const struct event_channel *c, evtchn_
         if (d->vcpu[i] && d->vcpu[i]->virq_port[c->virq] == port) d->vcpu[i]->virq_port[c->virq] = 0;
 }
 
+int event_unmap_pirq(struct domain *d, unsigned pirq)
+{
+    spin_lock(&d->event_lock);
+    struct event_msi *m = find_pirq(d, pirq);
+    if (m) {
+        d->events.ch[pirq] = (struct event_channel){.state = EV_RESERVED};
+        bit_clear(d->shared_info->evtchn_pending, pirq);
+    }
+    spin_unlock(&d->event_lock);
+    if (!m) return -ESRCH;
+    finish_msi(d, pirq, m);
+    return 0;
+}
+
 int event_close(struct domain *d, evtchn_port_t port)
 {
     struct domain *peer = lock_peer(d, port);
     struct event_channel *c = channel(d, port);
-    if (!c || c->state == EV_RESERVED) {
+    struct event_msi *m = c && c->state == EV_MSI ? c->msi : NULL;
+    if (!c || c->state == EV_RESERVED || (m && !m->bound)) {
         unlock_peer(d, peer);
         return -EINVAL;
     }
-    struct event_msi *m = NULL;
     if (c->state == EV_INTERDOMAIN) {
         struct event_channel *r = &peer->events.ch[c->remote_port];
         r->state = EV_UNBOUND;
@@ -315,13 +376,16 @@ int event_close(struct domain *d, evtchn_port_t port)
         r->remote_port = 0;
     } else if (c->state == EV_VIRQ) {
         unbind_virq(d, c, port);
-    } else if (c->state == EV_MSI) {
-        m = c->msi;
     }
-    *c = (struct event_channel){.state = m ? EV_RESERVED : EV_FREE};
+    if (m && m->pirq) {
+        m->bound = false;
+        c->vcpu = 0;
+    } else {
+        *c = (struct event_channel){.state = m ? EV_RESERVED : EV_FREE};
+    }
     bit_clear(d->shared_info->evtchn_pending, port);
     unlock_peer(d, peer);
-    if (m) finish_msi(d, port, m);
+    if (m && !m->pirq) finish_msi(d, port, m);
     return 0;
 }
 
@@ -337,6 +401,7 @@ void events_destroy(struct domain *d)
     d->events.limit = 0;
     spin_unlock(&d->event_lock);
     event_reset(d);
+    for (evtchn_port_t p = 1; p < d->events.max_ports; p++) event_unmap_pirq(d, p);
     for (unsigned i = 0; i < NR_VIRQS; i++)
         if (virq_handler[i] == d->id) virq_handler[i] = 0;
 }
@@ -366,8 +431,9 @@ int event_status(struct domain *d, struct evtchn_status *s)
         break;
     case EV_IPI: s->status = EVTCHNSTAT_ipi; break;
     case EV_MSI:
+        if (!c->msi->bound) break;
         s->status = EVTCHNSTAT_pirq;
-        s->u.pirq = 0;
+        s->u.pirq = c->msi->pirq ? s->port : 0;
         break;
     default: break;
     }
@@ -454,7 +520,7 @@ void events_restart(struct domain *d)
         spin_lock(&d->event_lock);
         bool close = e->ch[p].state != EV_FREE && !e->ch[p].keep;
         spin_unlock(&d->event_lock);
-        if (close) event_close(d, p);
+        if (close && event_unmap_pirq(d, p)) event_close(d, p);
     }
     spin_lock(&d->event_lock);
     for (unsigned i = 0; i < e->nr_kept; i++) {

@@ -41,6 +41,12 @@ int event_bind_virq(struct domain *d, unsigned virq, unsigned vcpu, evtchn_port_
 int event_bind_ipi(struct domain *d, unsigned vcpu, evtchn_port_t *port);
 /* A message of the function `sbdf` (owned by d) that makes *port pending; *addr and *data are for the device. */
 int event_bind_msi(struct domain *d, uint32_t sbdf, unsigned vcpu, evtchn_port_t *port, uint64_t *addr, uint32_t *data);
+/* The same in Xen's two steps: a pirq is a message, which makes a port pending once it is bound to one. Pirqs are numbered as the ports
+ * that they keep for themselves until they are unmapped; closing such a port only unbinds it. -ESRCH: no such pirq. */
+int event_map_pirq(struct domain *d, uint32_t sbdf, unsigned *pirq);
+int event_unmap_pirq(struct domain *d, unsigned pirq);
+int event_bind_pirq(struct domain *d, unsigned pirq); /* to port `pirq`. -EEXIST bound already */
+int event_pirq_message(struct domain *d, unsigned pirq, uint64_t *addr, uint32_t *data);
 int event_close(struct domain *d, evtchn_port_t port);
 int event_send(struct domain *d, evtchn_port_t port);
 int event_status(struct domain *d, struct evtchn_status *s);

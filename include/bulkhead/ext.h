@@ -37,6 +37,8 @@ enum {
     BH_OP_msi_unbind = 7, /* DEVICE. Give a handle back (closing the port does the same) */
     BH_OP_dma_enable = 8, /* DEVICE. Let the function's DMA through again. Blocked at assignment and at every restart
                              until the owner has stopped what its predecessor left running in the device */
+    BH_OP_pirq_message = 9, /* DEVICE for its own, PCI for others. What a device is to be programmed with for a pirq that
+                             PHYSDEVOP_map_pirq gave: IN u.msi.port = pirq, OUT u.msi.addr, data; -ESRCH no such pirq */
 };
 
 struct bh_op {

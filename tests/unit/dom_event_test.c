@@ -185,6 +185,45 @@ static void msi_share(void)
     CU_ASSERT_EQUAL(a->events.nr_msi, 0);
 }
 
+static void pirq(void)
+{
+    unsigned q, r;
+    evtchn_port_t p;
+    uint64_t addr = 0;
+    uint32_t data = 0;
+    CU_ASSERT_EQUAL(event_bind_pirq(a, 5), -ESRCH);
+    CU_ASSERT_EQUAL(event_map_pirq(a, 0x20, &q), 0);
+    CU_ASSERT(event_pirq_message(a, q, &addr, &data) == 0 && addr == 0xfee00010 && data == 7);
+    CU_ASSERT_EQUAL(status(a, q).status, EVTCHNSTAT_closed);
+    clear(a);
+    fake_msi_fire();
+    CU_ASSERT_FALSE(pending(a, q)); /* nobody has asked for it yet */
+    CU_ASSERT_EQUAL(event_close(a, q), -EINVAL);
+    CU_ASSERT_EQUAL(event_alloc_unbound(a, 0, &p), 0);
+    CU_ASSERT_NOT_EQUAL(p, q); /* its port is its own */
+    CU_ASSERT_EQUAL(event_bind_pirq(a, p), -ESRCH);
+    CU_ASSERT_EQUAL(event_bind_pirq(a, q), 0);
+    CU_ASSERT_EQUAL(event_bind_pirq(a, q), -EEXIST);
+    CU_ASSERT(status(a, q).status == EVTCHNSTAT_pirq && status(a, q).u.pirq == q);
+    fake_msi_fire();
+    CU_ASSERT(pending(a, q));
+    CU_ASSERT_EQUAL(event_close(a, q), 0); /* unbound, still mapped */
+    CU_ASSERT_FALSE(pending(a, q));
+    CU_ASSERT_EQUAL(fake_msi_live, 1);
+    CU_ASSERT_EQUAL(event_bind_pirq(a, q), 0);
+    CU_ASSERT_EQUAL(event_unmap_pirq(a, p), -ESRCH);
+    CU_ASSERT_EQUAL(event_unmap_pirq(a, q), 0); /* bound or not */
+    CU_ASSERT_EQUAL(event_unmap_pirq(a, q), -ESRCH);
+    CU_ASSERT(fake_msi_live == 0 && a->events.nr_msi == 0);
+    CU_ASSERT_EQUAL(event_map_pirq(a, 0x20, &q), 0);
+    CU_ASSERT_EQUAL(event_map_pirq(a, 0x20, &r), 0);
+    CU_ASSERT_EQUAL(event_bind_pirq(a, r), 0);
+    CU_ASSERT_EQUAL(event_reset(a), 0);
+    CU_ASSERT_EQUAL(fake_msi_live, 2);
+    events_restart(a); /* what the next incarnation must not find */
+    CU_ASSERT(fake_msi_live == 0 && event_bind_pirq(a, q) == -ESRCH && event_bind_pirq(a, r) == -ESRCH);
+}
+
 static void exhaustion(void)
 {
     evtchn_port_t p = 0, last = 0;
@@ -234,11 +273,16 @@ static void restart(void)
 static void death(void)
 {
     evtchn_port_t pb, p;
+    unsigned q;
     struct domain *c = fake_domain(DOMID_INVALID, 0, 1, 2);
     domid_t id = c->id;
     CU_ASSERT_EQUAL(event_alloc_unbound(c, b->id, &p), 0);
     CU_ASSERT_EQUAL(event_bind_interdomain(b, id, p, &pb), 0);
+    CU_ASSERT_EQUAL(event_map_pirq(c, 0x20, &q), 0);
+    CU_ASSERT_EQUAL(event_map_pirq(c, 0x20, &q), 0);
+    CU_ASSERT_EQUAL(event_bind_pirq(c, q), 0);
     fake_kill(c);
+    CU_ASSERT_EQUAL(fake_msi_live, 0);
     CU_ASSERT_PTR_NULL(domain_find(id));
     CU_ASSERT_EQUAL(status(b, pb).status, EVTCHNSTAT_unbound);
     CU_ASSERT_EQUAL(event_send(b, pb), 0); /* to nobody */
@@ -299,6 +343,7 @@ int main(void)
         {"virtual interrupts", virqs},
         {"MSI", msi},
         {"a domain's share of MSI", msi_share},
+        {"pirqs", pirq},
         {"exhaustion", exhaustion},
         {"restart in place", restart},
         {"death of a peer", death},

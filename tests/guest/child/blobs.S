@@ -5,7 +5,7 @@
  */
         .text
         .global child_poweroff, child_crash, child_ud, child_garbage, child_flood, child_spin, child_count
-        .global child_peer, child_watchdog, child_wild, child_refused, child_end
+        .global child_peer, child_watchdog, child_wild, child_refused, child_calls, child_end
         .set SCHED_OP, 29
 child_poweroff:
         pushq $0                        /* sched_shutdown.reason */
@@ -69,6 +69,18 @@ child_refused:                          /* what needs a role: results go to the 
         inl %dx, %eax
         movq %rax, 0x6020
         jmp child_poweroff
+child_calls:                            /* makes the hypercalls that are written into the shared page, one by one */
+        movq 0x6100, %rax               /* number; 0: none */
+        testq %rax, %rax
+        jz 1f
+        movq 0x6108, %rdi
+        movq 0x6110, %rsi
+        movq 0x6118, %rdx
+        vmmcall
+        movq %rax, 0x6120
+        movq $0, 0x6100
+1:      pause
+        jmp child_calls
 child_peer:                             /* bind the port and map the grant named in the shared page; count; tell */
         movl $32, %eax                  /* event_channel_op, bind_interdomain */
         xorl %edi, %edi

@@ -187,6 +187,29 @@ bool child_info(struct child *c, struct xen_domctl_getdomaininfo *info)
     return ret == 0 && d.domain == c->domid;
 }
 
+#define CALL 32u /* words of the shared page: number, three arguments, result; 64: the argument's place */
+#define CALL_ARG 64u
+
+long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size)
+{
+    volatile uint64_t *call = c->shared + CALL;
+    char *place = (char *)(c->shared + CALL_ARG);
+    uint64_t end = rt_now() + 10000000000ull;
+    volatile bool never = false;
+    memcpy(place, arg, size);
+    call[1] = cmd;
+    call[2] = CHILD_SHARED * RT_PAGE + CALL_ARG * 8;
+    call[3] = 0;
+    __atomic_store_n(&call[0], number, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&call[0], __ATOMIC_SEQ_CST)) {
+        if (rt_now() > end)
+            return -XEN_ETIMEDOUT;
+        wait_for(&never, 1);
+    }
+    memcpy(arg, place, size);
+    return (long)call[4];
+}
+
 int child_wait(struct child *c, unsigned ms)
 {
     struct xen_domctl_getdomaininfo info;

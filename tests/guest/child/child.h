@@ -15,7 +15,7 @@
 
 /* Routines, in blobs.S */
 extern const char child_poweroff[], child_crash[], child_ud[], child_garbage[], child_flood[], child_spin[], child_count[];
-extern const char child_peer[], child_watchdog[], child_wild[], child_refused[], child_end[];
+extern const char child_peer[], child_watchdog[], child_wild[], child_refused[], child_calls[], child_end[];
 
 struct child { uint16_t domid; volatile uint64_t *shared; };
 
@@ -28,6 +28,9 @@ long child_context(uint16_t domid, uint64_t rip);
 /* Map its pages anew: after a restart in place it may stand on others. 0 or -errno. */
 long child_map(struct child *c);
 void child_start(struct child *c);
+/* A child on child_calls makes this hypercall; its result, or -XEN_ETIMEDOUT. `arg`, of `size` bytes, is its second argument by
+ * reference and comes back changed. */
+long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size);
 /* Wait for the end of the child; its SHUTDOWN_* reason, -1 = it still runs after so many ms. */
 int child_wait(struct child *c, unsigned ms);
 bool child_info(struct child *c, struct xen_domctl_getdomaininfo *info);

@@ -109,6 +109,8 @@ static void memory_map(void)
     check(memory_op(XENMEM_maximum_reservation, &self) >= memory_op(XENMEM_current_reservation, &self), "maximum reservation");
     REFUSED(memory_op(XENMEM_current_reservation, &nobody));
     IS(memory_op(63, NULL), -XEN_ENOSYS);
+    struct xen_memory_exchange exchange = { .in.domid = DOMID_SELF, .out.domid = DOMID_SELF };
+    IS(memory_op(XENMEM_exchange, &exchange), -XEN_ENOSYS);
 }
 
 void domain_main(const char *cmdline)
