@@ -11,6 +11,7 @@
 #include "backends/blk/disk.h"
 #include "backends/blk/pgrant.h"
 #include "backends/core/host.h"
+#include "backends/core/progress.h"
 #include "backends/core/ring.h"
 #include "backends/core/xenbus.h"
 
@@ -54,8 +55,7 @@ struct blk_queue {
     struct blk_req *window[BLK_MAX_INFLIGHT]; /* taken, not answered; by index */
     struct blk_req *free;
     struct pgrant_cache pages;
-    uint32_t seen_rsp;    /* queue_stalled(): answers at its last look ... */
-    uint64_t seen_ns;     /* ... and when there were last new ones or none to give */
+    struct progress progress;
 };
 
 /* A front whose disk is gone gets errors for this long before it sees Closing: a stock front stops its queues there, and
@@ -74,7 +74,6 @@ struct blk_dev {
 /* Ring and event channel of queue number n as the front published them; 0 or -errno with the reason given. */
 int queue_connect(struct blk_dev *dev, unsigned n, const uint32_t *refs, unsigned nrefs, uint32_t remote_port, bool adopt);
 void queue_run(struct blk_queue *q);   /* take and start what can be */
-uint64_t queue_stalled(struct blk_queue *q, uint64_t now); /* ns, see blkback_stalled() */
 bool queue_stop(struct blk_queue *q);  /* true: idle and freed; else blk_queue_idle() follows */
 void blk_queue_idle(struct blk_dev *dev); /* blkback.c: a stopped queue's last request is done */
 void blk_ring_broken(struct blk_dev *dev, const char *why); /* blkback.c: the front broke the ring protocol */

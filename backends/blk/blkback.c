@@ -323,20 +323,6 @@ void blkback_lost(const char *why)
     }
 }
 
-uint64_t blkback_stalled(void)
-{
-    uint64_t now = host_now(), longest = 0;
-    for (struct xb_dev *d = xb_first(&ops); d; d = d->next) {
-        struct blk_dev *dev = d->priv;
-        for (unsigned i = 0; dev && d->ops == &ops && i < dev->nqueues; i++) {
-            uint64_t stalled = dev->queue[i] ? queue_stalled(dev->queue[i], now) : 0;
-            if (stalled > longest)
-                longest = stalled;
-        }
-    }
-    return longest;
-}
-
 int blkback_start(void)
 {
     disk_listen(disk_changed);

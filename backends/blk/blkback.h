@@ -9,7 +9,6 @@
  */
 #ifndef BACKENDS_BLKBACK_H
 #define BACKENDS_BLKBACK_H
-#include <stdint.h>
 
 #define BLK_MAX_QUEUES 4     /* multi-queue-max-queues */
 #define BLK_MAX_ORDER 2      /* max-ring-page-order */
@@ -20,7 +19,4 @@
 int blkback_start(void); /* 0 or -errno */
 /* After a restart: fronts whose disk did not come back. Their requests end with errors, the devices are closed. */
 void blkback_lost(const char *why);
-/* Live-lock: the longest time, in ns, that any ring has held requests while not one was answered. To be asked again and again, as it
- * counts from the first look that sees no progress. */
-uint64_t blkback_stalled(void);
 #endif

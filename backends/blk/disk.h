@@ -31,6 +31,8 @@ struct disk;
 struct disk_ops {
     /* Takes the request or returns -EBUSY when no slot is free; then disk->ready is called when one is. */
     int (*submit)(struct disk *d, struct disk_req *r);
+    /* Has the driver this request, and a time after which it does something about it? May be NULL: no. */
+    bool (*holds)(const struct disk *d, const struct disk_req *r);
 };
 struct disk {
     const struct disk_ops *ops;

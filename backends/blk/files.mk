@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # blkback, as linked into the disk domain
-BLKBACK_SRC := backends/core/ring.c backends/core/xenbus.c \
+BLKBACK_SRC := backends/core/ring.c backends/core/xenbus.c backends/core/progress.c \
                backends/blk/blkback.c backends/blk/queue.c backends/blk/pgrant.c backends/blk/disk.c
 
 BLKBACK_TESTED := $(addprefix tests/unit/,blkback_case.c fake_host.c fake_disk.c fake_front.c) $(BLKBACK_SRC)

@@ -369,19 +369,23 @@ void queue_run(struct blk_queue *q)
         blk_queue_idle(q->dev);
 }
 
-uint64_t queue_stalled(struct blk_queue *q, uint64_t now)
+/* For progress.h: the oldest request that is not answered, unless the disk's driver has it and its timeout. */
+static bool waits(void *arg, uint32_t *mark)
 {
-    bool waiting = inflight(q) || ring_pending(&q->ring) > 0;
-    if (!waiting || q->seen_rsp != q->ring.rsp_pvt || !q->seen_ns)
-        q->seen_ns = now;
-    q->seen_rsp = q->ring.rsp_pvt;
-    return now - q->seen_ns;
+    struct blk_queue *q = arg;
+    const struct disk *disk = q->dev->disk;
+    struct blk_req *oldest = inflight(q) ? *window(q, q->ring.rsp_pvt) : NULL;
+    *mark = q->ring.rsp_pvt;
+    if (!oldest)
+        return ring_pending(&q->ring) > 0;
+    return !(oldest->submitted && disk->ops->holds && disk->ops->holds(disk, &oldest->dr));
 }
 
 /* --- life --- */
 
 static void queue_free(struct blk_queue *q)
 {
+    progress_remove(&q->progress);
     if (q->port >= 0)
         host_event_close(q->port);
     for (unsigned i = 0; i < BLK_MAX_INFLIGHT; i++)
@@ -403,6 +407,7 @@ static void queue_free(struct blk_queue *q)
 bool queue_stop(struct blk_queue *q)
 {
     q->dying = true;
+    progress_remove(&q->progress);
     if (q->busy || q->running)
         return false;
     queue_free(q);
@@ -446,6 +451,8 @@ int queue_connect(struct blk_dev *dev, unsigned n, const uint32_t *refs, unsigne
         goto fail;
     }
     dev->queue[n] = q;
+    q->progress = (struct progress){.waits = waits, .arg = q, .what = dev->xb->back};
+    progress_add(&q->progress);
     return 0;
 fail:
     queue_free(q);

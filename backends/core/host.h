@@ -52,6 +52,9 @@ struct host_timer { void (*fn)(void *arg); void *arg; void *priv[4]; };
 void host_timer_set(struct host_timer *t, uint64_t when_ns);
 void host_timer_cancel(struct host_timer *t);
 void host_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What runs here cannot do its work any more and must be started anew: the reason is logged; a small domain ends as by its watchdog, a
+ * program with status 1. Returns in tests only. */
+void host_give_up(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 uint32_t host_incarnation(void); /* > 1: adopt what a predecessor left Connected */
 uint16_t host_domid(void);
 #endif

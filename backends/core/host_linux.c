@@ -351,6 +351,17 @@ static void xs_ready(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+void host_give_up(const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    host_log("%s", text);
+    exit(1);
+}
+
 uint32_t host_incarnation(void)
 {
     return 1; /* a program that starts again finds its peers by the ordinary handshake */

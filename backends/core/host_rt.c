@@ -7,6 +7,7 @@
 #include <xen/errno.h>
 #include <xen/xen.h>
 #include <xen/grant_table.h>
+#include <xen/sched.h>
 
 #define COPY_BATCH 16u
 
@@ -215,6 +216,15 @@ void host_log(const char *fmt, ...)
     va_start(ap, fmt);
     rt_vlog(fmt, ap);
     va_end(ap);
+}
+
+void host_give_up(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    rt_vlog(fmt, ap);
+    va_end(ap);
+    rt_shutdown(SHUTDOWN_watchdog);
 }
 
 uint32_t host_incarnation(void)

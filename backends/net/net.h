@@ -6,6 +6,7 @@
 #ifndef BACKENDS_NET_H
 #define BACKENDS_NET_H
 #include "backends/core/host.h"
+#include "backends/core/progress.h"
 #include "backends/core/xenbus.h"
 #include "backends/net/netback.h"
 #include "backends/net/nic.h"
@@ -21,6 +22,7 @@ struct vif_queue {
     bool rx_dirty;                 /* packets were queued since the last drain */
     struct pkt *wait[NET_WAIT_MAX]; /* for the front's buffers */
     unsigned wait_first, wait_n, wait_big;
+    struct progress tx_progress, rx_progress;
 };
 
 struct vif_stats { uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped, rx_packets, rx_bytes, rx_errors, rx_dropped; };
@@ -48,15 +50,18 @@ extern struct vif *vifs_up;
 
 /* tx.c */
 void tx_run(struct vif_queue *q);
+bool tx_waits(void *q, uint32_t *mark); /* for progress.h */
 void tx_resume(void);              /* queues that stalled */
 
 /* rx.c */
 void rx_queue(struct vif *v, struct pkt *p); /* for the front; takes p */
 void rx_run(struct vif_queue *q);            /* copy what waits into the front's buffers */
+bool rx_waits(void *q, uint32_t *mark);      /* for progress.h */
 void rx_forget(struct vif_queue *q);         /* drop what waits */
 
 /* switch.c */
 void switch_from_vif(struct vif *v, struct pkt *p); /* takes p */
 bool switch_room(const struct vif *v);              /* the wire and the pool can take a packet of any size */
+bool switch_wire_busy(const struct vif *v);         /* no room, and the card works on what it has */
 void switch_settle(void);                           /* after a batch */
 #endif

@@ -157,6 +157,8 @@ static int read_features(struct xb_dev *d, struct vif *v, unsigned *queues)
 
 static void queue_free(struct vif_queue *q)
 {
+    progress_remove(&q->tx_progress);
+    progress_remove(&q->rx_progress);
     rx_forget(q);
     if (q->rx_port >= 0 && q->rx_port != q->tx_port)
         host_event_close(q->rx_port);
@@ -243,6 +245,10 @@ static int queue_connect(struct vif *v, const struct wires *w, bool adopt)
         return rc;
     }
     v->queue[v->nqueues++] = q;
+    q->tx_progress = (struct progress){.waits = tx_waits, .arg = q, .what = v->name};
+    q->rx_progress = (struct progress){.waits = rx_waits, .arg = q, .what = v->name};
+    progress_add(&q->tx_progress);
+    progress_add(&q->rx_progress);
     return 0;
 }
 

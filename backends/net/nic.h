@@ -17,6 +17,8 @@ struct nic_ops {
     void (*flush)(struct nic *n);
     /* Whether a packet of any size can be sent now; if not, nic_resume() is called when it can. */
     bool (*room)(struct nic *n);
+    /* Has the card packets to send, and the driver a time after which it does something about it? May be NULL: no. */
+    bool (*busy)(struct nic *n);
 };
 struct nic {
     const struct nic_ops *ops;

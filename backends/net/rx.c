@@ -91,6 +91,13 @@ static int have_slots(struct vif_queue *q, unsigned n)
     return pending < 0 ? pending : (unsigned)pending >= n;
 }
 
+bool rx_waits(void *arg, uint32_t *mark)
+{
+    struct vif_queue *q = arg;
+    *mark = q->rx.rsp_pvt;
+    return q->wait_n && ring_pending(&q->rx) >= (int)slots_of(q->wait[q->wait_first]);
+}
+
 static void take(struct vif_queue *q, struct pkt *p)
 {
     unsigned i = batch.n++, slots = slots_of(p), at = 0;

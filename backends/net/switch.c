@@ -147,6 +147,12 @@ bool switch_room(const struct vif *v)
     return room && pkt_free_small() >= POOL_RESERVE && pkt_free_big();
 }
 
+bool switch_wire_busy(const struct vif *v)
+{
+    struct nic *n = nic_find(v->wire);
+    return n && !n->gone && !n->ops->room(n) && n->ops->busy && n->ops->busy(n);
+}
+
 void switch_settle(void)
 {
     struct vif *next;

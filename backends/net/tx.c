@@ -285,6 +285,13 @@ void tx_run(struct vif_queue *q)
         later(q);
 }
 
+bool tx_waits(void *arg, uint32_t *mark)
+{
+    struct vif_queue *q = arg;
+    *mark = q->tx.rsp_pvt;
+    return ring_pending(&q->tx) > 0 && !(q->tx_stalled && switch_wire_busy(q->vif));
+}
+
 void tx_resume(void)
 {
     struct vif *next;

@@ -8,9 +8,8 @@
 #include "driverdoms/blk/options.h"
 #include "driverdoms/blk/part.h"
 #include "backends/blk/blkback.h"
+#include "backends/core/progress.h"
 #include "rt/rt.h"
-
-#define STALL_NS 20000000000ull /* a controller that does not answer is reset long before (NVME_TIMEOUT_NS) */
 
 static struct options options;
 static unsigned scans;
@@ -56,16 +55,6 @@ static unsigned start_controllers(void)
     return nvme_pci_start(options.watchdog, options.timeout, why, sizeof(why));
 }
 
-/* A loop that comes round but answers nobody is as dead as one that hangs. */
-static void look_for_stall(void *arg)
-{
-    struct rt_timer *timer = arg;
-    uint64_t stalled = blkback_stalled();
-    if (stalled > STALL_NS)
-        rt_crash("live-lock: requests have waited %lu ms and none was answered", stalled / 1000000);
-    rt_timer_set(timer, rt_now() + STALL_NS / 20);
-}
-
 void domain_main(const char *cmdline)
 {
     char bad[32];
@@ -90,6 +79,5 @@ void domain_main(const char *cmdline)
     rt_log("disk: incarnation %u, %u controller(s); up in %lu us, of them controllers %lu", rt_incarnation, live,
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
     scan_partitions();
-    static struct rt_timer timer = {.fn = look_for_stall, .arg = &timer};
-    look_for_stall(&timer);
+    progress_start(options.watchdog * 1000000000ull);
 }

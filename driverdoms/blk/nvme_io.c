@@ -280,7 +280,20 @@ static int submit(struct disk *d, struct disk_req *r)
     return 0;
 }
 
-static const struct disk_ops ops = {.submit = submit};
+/* Every command has its deadline, and what waits here waits for commands. */
+static bool holds(const struct disk *d, const struct disk_req *r)
+{
+    const struct nvme_ns *ns = (const struct nvme_ns *)d;
+    for (const struct disk_req *w = ns->head; w; w = ((const struct track *)w->driver)->next)
+        if (w == r)
+            return true;
+    for (unsigned i = 0; i + 1 < ns->c->io.depth; i++)
+        if (ns->c->io.slot[i].busy && ns->c->io.slot[i].req == r)
+            return true;
+    return false;
+}
+
+static const struct disk_ops ops = {.submit = submit, .holds = holds};
 
 void nvme_ns_init(struct nvme_ns *ns, struct nvme_ctrl *c, uint32_t nsid, unsigned shift, uint64_t blocks, bool readonly)
 {

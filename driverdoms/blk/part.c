@@ -28,7 +28,12 @@ static int submit(struct disk *d, struct disk_req *r)
     return rc;
 }
 
-static const struct disk_ops ops = {.submit = submit};
+static bool holds(const struct disk *d, const struct disk_req *r)
+{
+    return d->parent->ops->holds && d->parent->ops->holds(d->parent, r);
+}
+
+static const struct disk_ops ops = {.submit = submit, .holds = holds};
 
 static void register_part(struct disk *parent, const struct part_entry *e)
 {

@@ -106,9 +106,11 @@ static void start_interrupts(struct e1000e *c)
 static void look_at_link(struct e1000e *c)
 {
     bool up = rd(c, E1000E_STATUS) & E1000E_STATUS_LU;
-    if (up != c->link)
-        e1000e_hw_log("%s: link is %s", c->nic.name, up ? "up" : "down");
+    if (up == c->link)
+        return;
+    e1000e_hw_log("%s: link is %s", c->nic.name, up ? "up" : "down");
     c->link = up;
+    nic_resume(&c->nic);
 }
 
 static void start(struct e1000e *c)
@@ -118,7 +120,7 @@ static void start(struct e1000e *c)
     start_transmitter(c);
     start_receiver(c);
     start_interrupts(c);
-    look_at_link(c);
+    c->link = true; /* e1000e_check() looks: it may take a moment to come up */
     c->progress = e1000e_hw_now();
 }
 

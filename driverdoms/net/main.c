@@ -6,6 +6,7 @@
  */
 #include "driverdoms/net/net_pci.h"
 #include "driverdoms/net/options.h"
+#include "backends/core/progress.h"
 #include "backends/net/netback.h"
 #include "backends/net/nic.h"
 #include "rt/rt.h"
@@ -46,4 +47,5 @@ void domain_main(const char *cmdline)
             netback_lost(i, why);
     rt_log("net: incarnation %u, %u card(s); up in %lu us, of them cards %lu", rt_incarnation, live,
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
+    progress_start(options.watchdog * 1000000000ull);
 }

@@ -10,7 +10,7 @@ stock_guest guest "bh.work=verify bh.seconds=60 bh.mib=16 bh.workers=2" "$DISK"
 script <<'END_OF_SCRIPT'
 says guest '^verify: ' 150
 n=0
-for kind in crash/crash wildptr/crash stack/crash heap/crash hang/watchdog loop/watchdog; do
+for kind in crash/crash wildptr/crash stack/crash heap/crash hang/watchdog loop/watchdog stall/watchdog; do
     n=$((n + 1))
     fault disk "${kind%/*}@40"
     restarted disk $n 40
@@ -24,6 +24,7 @@ until xenstore-read "/local/domain/$(bh domid disk)/control/fault" | grep -qx '?
     [ $left -gt 0 ] || fail "a fault that does not exist is not refused"
     sleep 0.2
 done
+grep 'live-lock' "$(console disk)" || fail "the queue that stopped was not noticed as such"
 grep -E 'EXCEPTION|CRASH' "$(console disk)" || fail "no fault is explained on the console"
 verified guest 150
 END_OF_SCRIPT

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A stock guest gets its address by DHCP through the net domain, pings and keeps one checksummed TCP stream with a service
-# on the board's network. The net domain is killed again and again under it: no reset, no wrong byte, the carrier stays.
+# on the board's network. The net domain is killed and does wrong what a driver can do wrong: no reset, no wrong byte, the carrier stays.
 # limit: 400
 . "$(dirname "$0")/lib/host.sh"
-: "${KILLS:=5}" "${SECONDS_LONG:=60}"
+: "${FAULTS:=kill wildptr stack heap loop stall}" "${SECONDS_LONG:=60}"
 
 # The echo service on the board's network: QEMU's 10.0.2.2 is this machine.
 python3 - "$OUT/port" >"$OUT/echo.log" 2>&1 <<'END' &
@@ -31,28 +31,29 @@ trap 'kill $echo_pid 2>/dev/null' EXIT
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "$OUT/port" ] || sleep 0.5; done
 port=$(cat "$OUT/port")
 
-net_domain
+net_domain 'extra = "fault=store"'
 stock_guest guest "bh.net=dhcp bh.work=stream bh.port=$port bh.seconds=$SECONDS_LONG" "$NET"
-echo "KILLS=$KILLS" >"$OUT/files/settings"
+echo "FAULTS='$FAULTS'" >"$OUT/files/settings"
 script <<'END'
 . /files/settings
 bh network-list guest
 says guest '^guest: eth0 has 10\.0\.2\.' 150
 says guest 'bytes verified' 60
-kill=1
-while [ $kill -le "$KILLS" ]; do
-    sleep 4
-    ! grep -q '^NET RESULT' "$(console guest)" || fail "the stream ended before kill $kill"
-    bh kill net || fail "bh kill net"
-    restarted net $kill 20
-    kill=$((kill + 1))
+n=0
+for kind in $FAULTS; do
+    sleep 3
+    ! grep -q '^NET RESULT' "$(console guest)" || fail "the stream ended before $kind"
+    if [ "$kind" = kill ]; then bh kill net || fail "bh kill net"; else fault net "$kind@30"; fi
+    n=$((n + 1))
+    restarted net $n 30
 done
 says guest '^GUEST RESULT' 150
 grep -a -E '^(guest: eth0|NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console guest)"
-grep 'restart net' /var/log/bulkhead/bhd.log | tail -n 3
+grep 'restart net' /var/log/bulkhead/bhd.log | tail -n 6
+grep 'live-lock' "$(console net)" || fail "the queue that stopped was not noticed as such"
 grep -q '^GUEST RESULT ok' "$(console guest)" || fail "the stream failed"
 grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console guest)" || fail "no byte verified"
-grep -q 'incarnation '$((KILLS + 1)) "$(console net)" || fail "the net domain is not in incarnation $((KILLS + 1))"
+grep -q 'incarnation '$((n + 1)) "$(console net)" || fail "the net domain is not in incarnation $((n + 1))"
 bh network-list guest | grep -q '^0 .* 4 ' || fail "the interface is not connected: $(bh network-list guest)"
 END
 LIMIT=380 board --nic user

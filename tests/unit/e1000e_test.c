@@ -384,6 +384,32 @@ static void test_stuck(void)
     stop();
 }
 
+/* Without a cable packets go nowhere, and nobody waits; what was gone from the bus is given up at once. */
+static void test_link(void)
+{
+    start();
+    *reg(E1000E_STATUS) = 0;
+    pass(600000000ull);
+    CU_ASSERT(!card->link && S.resumed == 1);
+    new_frame();
+    for (unsigned i = 0; i < 2 * E1000E_TX; i++) {
+        CU_ASSERT_FATAL(e1000e_ops.room(&card->nic));
+        CU_ASSERT_EQUAL(e1000e_ops.send(&card->nic, packet(100)), 0);
+    }
+    e1000e_ops.flush(&card->nic);
+    CU_ASSERT(F.frames == 0 && !e1000e_ops.busy(&card->nic));
+    *reg(E1000E_STATUS) = E1000E_STATUS_LU;
+    pass(600000000ull);
+    CU_ASSERT_EQUAL(e1000e_ops.send(&card->nic, packet(100)), 0);
+    e1000e_ops.flush(&card->nic);
+    CU_ASSERT(F.frames == 1 && S.resumed == 2);
+    F.absent = true;
+    pass(600000000ull);
+    CU_ASSERT(card->nic.gone && strstr(card->why, "gone from the bus"));
+    F.absent = false;
+    stop();
+}
+
 int main(void)
 {
     static const CU_TestInfo tests[] = {
@@ -394,6 +420,7 @@ int main(void)
         {"checksum and segmentation contexts", test_offload},
         {"a full ring", test_full},
         {"a stuck card", test_stuck},
+        {"no link, no card", test_link},
         CU_TEST_INFO_NULL,
     };
     static const CU_SuiteInfo suites[] = {

@@ -415,6 +415,15 @@ void host_log(const char *fmt, ...)
         fprintf(stderr, "[%u] %s\n", fake->incarnation, fake->last_log);
 }
 
+void host_give_up(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(fake->last_log, sizeof(fake->last_log), fmt, ap);
+    va_end(ap);
+    fake->gave_up++;
+}
+
 uint32_t host_incarnation(void)
 {
     return fake->incarnation;

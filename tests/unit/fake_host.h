@@ -28,6 +28,7 @@ struct fake {
     unsigned maps, copies;          /* calls so far */
     int fail_maps;                  /* > 0: that many host_map() calls fail */
     unsigned writes;                /* xenstore writes by the backend */
+    unsigned gave_up;               /* host_give_up() calls; the reason is in last_log */
     char last_log[256];
 };
 extern struct fake *fake;           /* shared with children */

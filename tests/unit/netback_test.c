@@ -4,85 +4,12 @@
  * after a death at every step. Each case runs in a process of its own: the backend keeps its devices for life.
  */
 #define _GNU_SOURCE
-#include "backends/net/netback.h"
-#include "backends/net/nic.h"
-#include "case.h"
-#include "fake_host.h"
-#include "fake_netfront.h"
-#include "fake_wire.h"
+#include "netback_case.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-static struct netfront *a, *b;
-
-/* --- set up --- */
-
-static void start(void)
-{
-    CHECK(pkt_pool(256, 16) == 0);
-    wire_new();
-    CHECK(netback_start() == 0);
-    fake_settle();
-}
-
-static void connect_front(struct netfront *f, bool split)
-{
-    CHECK(nf_back_state(f) == 2);
-    nf_publish(f, split);
-    fake_settle();
-    CHECK(nf_back_state(f) == 4);
-}
-
-static void start_two(void)
-{
-    fake_init();
-    a = nf_new(3, 1);
-    b = nf_new(4, 2);
-    start();
-    connect_front(a, false);
-    connect_front(b, true);
-}
-
-static const char *back(const struct netfront *f, const char *node)
-{
-    char p[120];
-    snprintf(p, sizeof(p), "%s/%s", f->back, node);
-    return fake_get(p);
-}
-
-static void set(const char *dir, const char *node, const char *value)
-{
-    char p[120];
-    snprintf(p, sizeof(p), "%s/%s", dir, node);
-    fake_set(p, "%s", value);
-}
-
-/* Everything there is to do, on both sides. */
-static void settle(void)
-{
-    for (unsigned i = 0; i < 20; i++) {
-        fake_settle();
-        for (struct netfront *f = a; f; f = f == a ? b : NULL)
-            if (nf_back_state(f) == 4) {
-                nf_collect(f);
-                nf_receive(f);
-            }
-    }
-}
-
-static bool sent(struct netfront *f, const uint8_t *to, unsigned len)
-{
-    make_frame(to, f->mac, len, false);
-    bool done = nf_send(f, frame, len, 0, 0, 0);
-    settle();
-    return done;
-}
-
-static const uint8_t outside[6] = {0x52, 0x55, 0x0a, 0, 2, 2}, all[6] = {255, 255, 255, 255, 255, 255},
-                     group[6] = {1, 0, 0x5e, 0, 0, 5};
 
 /* --- cases --- */
 
