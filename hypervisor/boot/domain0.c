@@ -9,6 +9,7 @@
 #include <xen/elfnote.h>
 #include "boot/boot.h"
 #include "dom/domain.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
@@ -162,7 +163,7 @@ static int create(uint64_t ram, unsigned vcpus, struct domain **out)
 int domain0_build(void)
 {
     uint64_t ram = boot_option_u64("control_mem", 256) << 20, end;
-    unsigned vcpus = (unsigned)boot_option_u64("control_vcpus", MIN(nr_cpus, 4u));
+    unsigned vcpus = (unsigned)boot_option_u64("control_vcpus", MIN(bits_set(sched_online), 4u));
     struct domain *d;
     if (!boot_info.nr_modules) {
         log_error("no modules: give the control domain's kernel as module 0 and its initramfs as module 1");

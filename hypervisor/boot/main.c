@@ -138,8 +138,21 @@ static void interrupts_init(void)
         serial_irq_enable(console_port);
 }
 
+/*
+ * QEMU's TCG clears a flag of its first CPU whenever another CPU restores x87 state (IGNNE#), without a lock: what VMRUN or
+ * #VMEXIT store in the same word of that CPU at that moment is lost, and nested paging stays on in the host or off in a guest.
+ * No guest can be kept from restoring its x87 state, so that CPU runs none.
+ */
+static bool boot_cpu_loses_flags(void)
+{
+    struct cpuid r = cpuid(0x40000000, 0);
+    return (cpuid(1, 0).c & BIT(31)) && r.b == 0x54474354 && r.c == 0x43544743 && r.d == 0x47435447; /* "TCGTCGTCGTCG" */
+}
+
 static void say_machine(void)
 {
+    if (!(sched_online & BIT(0)))
+        log_info("QEMU's TCG: CPU 0 takes interrupts only and runs no vCPU (docs/architecture.md, Quirks)");
     log_info("%u CPU%s, %s with nested paging, TSC %lu kHz, IOMMU %s", nr_cpus, nr_cpus == 1 ? "" : "s", cpu->name, tsc_khz(),
              iommu ? iommu->name : "none");
 }
@@ -172,6 +185,8 @@ void boot_main(uint32_t magic, uint32_t info)
     domains_init();
     console_init();
     smp_start();
+    if (nr_cpus == 1 || !boot_cpu_loses_flags())
+        sched_cpu_join();
     say_machine();
     int r = domain0_build();
     if (r)

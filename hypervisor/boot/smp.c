@@ -158,6 +158,7 @@ void ap_main(void)
             __asm__ volatile("cli; hlt");
     }
     sched_cpu_init();
+    sched_cpu_join();
     __atomic_store_n(&ap_seat, AP_UP, __ATOMIC_SEQ_CST);
     cpu_loop();
 }

@@ -6,6 +6,7 @@
 #include "call/hvmcontext.h"
 #include "call/call.h"
 #include "irq/apic.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
@@ -38,7 +39,7 @@ static int physinfo(struct vcpu *v, struct xen_sysctl *op)
     *p = (struct xen_sysctl_physinfo){
         .threads_per_core = 1,
         .cores_per_socket = nr_cpus,
-        .nr_cpus = nr_cpus,
+        .nr_cpus = bits_set(sched_online), /* those that run vCPUs */
         .max_cpu_id = nr_cpus - 1,
         .nr_nodes = 1,
         .cpu_khz = (uint32_t)tsc_khz(),
@@ -119,7 +120,7 @@ static int cpupool(struct vcpu *v, struct xen_sysctl *op)
         domain_put(d);
         d = domain_next(next);
     }
-    uint64_t cpus = nr_cpus >= 64 ? ~0ull : BIT(nr_cpus) - 1;
+    uint64_t cpus = sched_online;
     for (uint32_t i = 0; i < c->cpumap.nr_bits && i < 4096; i += 8) {
         uint8_t byte = i < 64 ? (uint8_t)(cpus >> i) : 0;
         if (call_put(v, (uint64_t)c->cpumap.bitmap.p + i / 8, &byte)) return -EFAULT;

@@ -14,6 +14,13 @@ static inline bool bit_clear(volatile uint64_t *map, unsigned n)
     return __atomic_fetch_and(map + n / 64, ~BIT(n % 64), __ATOMIC_SEQ_CST) >> (n % 64) & 1;
 }
 static inline bool bit_test(const volatile uint64_t *map, unsigned n) { return map[n / 64] >> (n % 64) & 1; }
+static inline unsigned bits_set(uint64_t word)
+{
+    unsigned n = 0;
+    for (; word; word &= word - 1)
+        n++;
+    return n;
+}
 /* First clear bit below `bits`, or `bits`. */
 static inline unsigned bit_find_clear(const uint64_t *map, unsigned bits)
 {

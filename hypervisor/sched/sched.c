@@ -300,8 +300,11 @@ static struct sched_unit *pick_and_take(uint64_t now)
 static struct sched_unit *choose_or_idle(uint64_t now)
 {
     unsigned cpu = this_cpu_id();
-    struct sched_unit *u = pick_and_take(now);
+    struct sched_unit *u;
 
+    if (!(__atomic_load_n(&sched_online, __ATOMIC_SEQ_CST) >> cpu & 1))
+        return NULL;
+    u = pick_and_take(now);
     if (!u) {
         bit_set(&idle_cpus, cpu);
         u = pick_and_take(now);
@@ -344,6 +347,10 @@ void sched_cpu_init(void)
 {
     timer_init(&this_cpu(sched_cpu).slice, slice_over, NULL);
     policy->cpu_init(this_cpu_id());
+}
+
+void sched_cpu_join(void)
+{
     bit_set(&sched_online, this_cpu_id());
 }
 

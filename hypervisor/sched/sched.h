@@ -42,8 +42,9 @@ EXTERN_PERCPU(struct sched_unit *, sched_picking);
 extern const struct sched_policy sched_rr;
 extern uint64_t sched_online;             /* bitmap of CPUs that run units */
 
-void sched_init(void);                     /* once; each CPU then calls sched_cpu_init */
+void sched_init(void);                     /* once; each CPU then calls sched_cpu_init, and sched_cpu_join if it is to run units */
 void sched_cpu_init(void);
+void sched_cpu_join(void);                 /* from now on this CPU runs units; one that never joins only takes interrupts */
 void sched_unit_init(struct sched_unit *u, unsigned cpu);   /* down, pause_count 0 */
 void sched_unit_destroy(struct sched_unit *u);              /* not running, waits until it is off its CPU */
 void sched_wake(struct sched_unit *u);     /* from any CPU; clears blocked, kicks the CPU that should run it */

@@ -74,6 +74,7 @@ static void cpus_start(unsigned n)
         fake_cpu = c;
         timer_cpu_init();
         sched_cpu_init();
+        sched_cpu_join();
         if (sched_next()) /* into the CPU loop: idle */
             abort();
     }
