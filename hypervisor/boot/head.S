@@ -111,7 +111,8 @@ boot_pml4: .skip 4096
 boot_pdpt: .skip 4096
 boot_pdpt_image: .skip 4096
 boot_pd: .skip 4 * 4096
-    .globl boot_stack, boot_stack_top
-boot_stack: .skip 16384
+    .globl boot_stack_guard, boot_stack_top
+boot_stack_guard: .skip 4096 /* not mapped in our own tables */
+    .skip 16384
 boot_stack_top:
     .section .note.GNU-stack, "", @progbits

@@ -10,7 +10,7 @@
 #include "lib/string.h"
 #include "sched/timer.h"
 
-extern char image_text[], image_rodata[], image_data[], image_end[];
+extern char image_text[], image_rodata[], image_data[], image_end[], boot_stack_guard[];
 _Noreturn void boot_main(uint32_t magic, uint32_t info);
 
 mfn_t host_pt_root;
@@ -86,7 +86,8 @@ static void build_host_tables(void)
     const struct { char *start, *end; unsigned perm; } part[] = {
         {image_text, image_rodata, PT_READ | PT_EXEC},
         {image_rodata, image_data, PT_READ},
-        {image_data, image_end, PT_READ | PT_WRITE},
+        {image_data, boot_stack_guard, PT_READ | PT_WRITE},
+        {boot_stack_guard + PAGE_SIZE, image_end, PT_READ | PT_WRITE},
     };
     for (unsigned i = 0; i < ARRAY_SIZE(part); i++)
         map_host((uint64_t)part[i].start, virt_to_mpa(part[i].start).v, virt_to_mpa(part[i].end).v, part[i].perm);

@@ -10,20 +10,7 @@ static int set_roles(struct domain *d, const struct bh_op *op)
 {
     uint32_t roles = op->u.roles.roles;
     if (roles & ~ALL_ROLES || op->u.roles.pad || (!(roles & BH_ROLE_TARGET) && op->u.roles.target)) return -EINVAL;
-    struct domain *target = roles & BH_ROLE_TARGET ? domain_find(op->u.roles.target) : NULL;
-    if (roles & BH_ROLE_TARGET && (!target || target == d)) {
-        if (target) domain_put(target);
-        return -ESRCH;
-    }
-    if (target) domain_put(target); /* it may go later: a target that is gone is nobody */
-    spin_lock(&d->ctl_lock);
-    int rc = d->ever_ran ? -EBUSY : 0;
-    if (!rc) {
-        d->roles = roles;
-        d->target = op->u.roles.target;
-    }
-    spin_unlock(&d->ctl_lock);
-    return rc;
+    return domain_set_roles(d, roles, op->u.roles.target);
 }
 
 static void fill_info(struct domain *d, struct bh_op *op)

@@ -95,14 +95,7 @@ static int set_handle(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 
 static int set_target(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
-    spin_lock(&d->ctl_lock);
-    int rc = d->ever_ran ? -EBUSY : op->u.set_target.target == d->id ? -EINVAL : 0;
-    if (!rc) {
-        d->roles |= BH_ROLE_TARGET;
-        d->target = op->u.set_target.target;
-    }
-    spin_unlock(&d->ctl_lock);
-    return rc;
+    return domain_set_roles(d, d->roles | BH_ROLE_TARGET, op->u.set_target.target);
 }
 
 /* ---- information ---- */

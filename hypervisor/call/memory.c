@@ -54,12 +54,11 @@ static int move_page(struct domain *d, gfn_t from, gfn_t to)
         frame_put(m);
         return t == P2M_RAM ? 0 : -EINVAL;
     }
-    int rc = p2m_remove_exact(&d->p2m, from, m, P2M_RAM); /* another vCPU may have been here */
-    if (rc) {
-        frame_put(m);
-        return rc;
-    }
-    return place(d, to, m, P2M_RAM);
+    int rc = place(d, to, m, P2M_RAM); /* first, so that the page is lost nowhere; for a moment it is at both places */
+    if (rc) return rc;
+    rc = p2m_remove_exact(&d->p2m, from, m, P2M_RAM);
+    if (rc) p2m_remove_exact(&d->p2m, to, m, P2M_RAM); /* another vCPU has moved it meanwhile */
+    return rc;
 }
 
 static int place_foreign(struct vcpu *v, struct domain *d, domid_t owner, gfn_t from, gfn_t to)

@@ -65,10 +65,14 @@ int call_domain(struct vcpu *v, domid_t id, struct domain **out)
 {
     struct domain *c = v->dom;
     if (id == DOMID_SELF) id = c->id;
+    struct domain *d = domain_find(id); /* first: a target's id is its own as long as we hold it */
     bool may = id == c->id || domain_has_role(c, BH_ROLE_CONTROL) || (domain_has_role(c, BH_ROLE_TARGET) && c->target == id);
-    if (!may) return -EPERM;
-    *out = domain_find(id);
-    return *out ? 0 : -ESRCH;
+    if (may && d) {
+        *out = d;
+        return 0;
+    }
+    if (d) domain_put(d);
+    return may ? -ESRCH : -EPERM;
 }
 
 bool call_may_stop(const struct vcpu *v, const struct domain *d)

@@ -73,6 +73,8 @@ static void reap(unsigned id)
     struct domain *d = table[id];
     if (d && unreferenced(d)) table[id] = NULL;
     else d = NULL;
+    for (unsigned i = 0; d && i < MAX_DOMAINS; i++) /* the next domain with this id is not for who served this one */
+        if (table[i] && table[i]->target == id) __atomic_fetch_and(&table[i]->roles, ~BH_ROLE_TARGET, __ATOMIC_SEQ_CST);
     spin_unlock(&table_lock);
     if (d) domain_free(d);
 }
@@ -101,7 +103,22 @@ struct domain *current_domain(void)
     struct vcpu *v = current_vcpu();
     return v ? v->dom : NULL;
 }
-bool domain_has_role(const struct domain *d, uint32_t role) { return d->roles & role; }
+bool domain_has_role(const struct domain *d, uint32_t role) { return READ_ONCE(d->roles) & role; }
+
+int domain_set_roles(struct domain *d, uint32_t roles, domid_t target)
+{
+    struct domain *t = roles & BH_ROLE_TARGET ? domain_find(target) : NULL; /* its id stays its own meanwhile */
+    if (roles & BH_ROLE_TARGET && !t) return -ESRCH;
+    spin_lock(&d->ctl_lock);
+    int rc = t == d ? -EINVAL : d->ever_ran ? -EBUSY : 0;
+    if (!rc) {
+        d->target = target;
+        __atomic_store_n(&d->roles, roles, __ATOMIC_SEQ_CST);
+    }
+    spin_unlock(&d->ctl_lock);
+    if (t) domain_put(t);
+    return rc;
+}
 
 /* ---- creation ---- */
 

@@ -60,7 +60,7 @@ struct domain {
     domid_t id;                   /* c */
     uint32_t refs;                /* a: domain_get/put; freed at 0 */
     struct spinlock ctl_lock;     /* LOCK_DOMCTL */
-    uint32_t roles;               /* BH_ROLE_*; changed only before the first run */
+    uint32_t roles;               /* a: BH_ROLE_*; changed only before the first run, but TARGET goes with the target */
     domid_t target;               /* of BH_ROLE_TARGET */
     uint8_t handle[16];           /* d: uuid */
     uint32_t flags;               /* c: XEN_DOMCTL_CDF_* of creation */
@@ -125,6 +125,8 @@ void domain_release_infos(struct domain *d);  /* registered vcpu_info frames bac
 void domain_shutdown(struct domain *d, unsigned code, const char *why);
 /* A fault of the guest's own: logs and SHUTDOWN_crash. */
 void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Before the first run. -EBUSY it has run; with BH_ROLE_TARGET: -ESRCH no domain `target`, -EINVAL itself. ctl_lock not held */
+int domain_set_roles(struct domain *d, uint32_t roles, domid_t target);
 bool domain_has_role(const struct domain *d, uint32_t role);
 
 /* dom/vcpu.c */

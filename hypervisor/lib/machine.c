@@ -2,10 +2,12 @@
 /* Powering the machine off and resetting it (ACPI 6.4 chapters 4 and 16), by what boot/acpi.c read out of the tables. */
 #include "lib/machine.h"
 #include "lib/log.h"
+#include "lib/time.h"
 #include "lib/x86.h"
 
 #define SLP_EN BIT(13)
 #define SCI_EN BIT(0)
+#define POWER_OFF_NS 3000000000ull /* what a machine may take: it goes on running meanwhile */
 
 struct machine machine;
 
@@ -40,6 +42,8 @@ void machine_power_off(void)
     }
     sleep_control(port, machine.s5_type_a);
     sleep_control(machine.pm1b_cnt, machine.s5_type_b);
+    for (uint64_t end = now_ns() + POWER_OFF_NS; now_ns() < end;)
+        cpu_pause();
     log_error("power off: the machine did not go off; it may be switched off now");
     halt_forever();
 }

@@ -5,6 +5,7 @@
  */
 #include "bulkhead/ext.h"
 #include "tests/guest/child/child.h"
+#include <xen/memory.h>
 
 #define MS 1000000ul
 
@@ -119,6 +120,42 @@ static void many(struct child *c)
     check(after + 4 >= before, "no memory is lost: %lu pages free before, %lu after", before, after);
 }
 
+static long pages_of(struct child *c, uint16_t domid)
+{
+    return child_call(c, __HYPERVISOR_memory_op, XENMEM_current_reservation, &domid, sizeof(domid));
+}
+
+/* A stub domain's power is over its target, not over the number that its target had. */
+static void target(void)
+{
+    struct child stub, guest;
+    struct xen_domctl d = { 0 };
+    if (!child_build(&guest, child_spin) || !child_build(&stub, child_calls))
+        return;
+    struct bh_op b = { .u.roles = { .roles = BH_ROLE_TARGET, .target = stub.domid } };
+    IS(bh(BH_OP_set_roles, stub.domid, &b), -XEN_EINVAL);
+    d.u.set_target.target = 0x300;
+    IS(domctl(&d, XEN_DOMCTL_set_target, stub.domid), -XEN_ESRCH);
+    d.u.set_target.target = guest.domid;
+    IS(domctl(&d, XEN_DOMCTL_set_target, stub.domid), 0);
+    child_start(&stub);
+    IS(pages_of(&stub, guest.domid), CHILD_PAGES);
+    IS(pages_of(&stub, rt_domid), -XEN_EPERM);
+    check(child_destroy(&guest), "the target is gone");
+    IS(pages_of(&stub, guest.domid), -XEN_EPERM);
+    d = (struct xen_domctl){ .u.createdomain = { .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap, .max_vcpus = 1,
+        .max_evtchn_port = 1023, .max_grant_frames = 4, .max_maptrack_frames = 4, .grant_opts = 1,
+        .arch.emulation_flags = XEN_X86_EMU_LAPIC } };
+    IS(domctl(&d, XEN_DOMCTL_createdomain, guest.domid), 0);
+    check(d.domain == guest.domid, "its number has a new owner");
+    IS(pages_of(&stub, guest.domid), -XEN_EPERM);
+    b = (struct bh_op){ 0 };
+    IS(bh(BH_OP_info, stub.domid, &b), 0);
+    IS(b.u.info.roles, 0);
+    IS(simple_domctl(XEN_DOMCTL_destroydomain, guest.domid), 0);
+    check(child_destroy(&stub), "gone");
+}
+
 static void hang(void)
 {
     struct child c;
@@ -143,6 +180,7 @@ void domain_main(const char *cmdline)
         many(&c);
         check(child_destroy(&c), "gone");
     }
+    target();
     hang();
     test_done();
 }

@@ -88,6 +88,28 @@ static void add_to_physmap(void)
     IS(memory_op(XENMEM_remove_from_physmap, &rm), 0);
 }
 
+/* A page of ours somewhere else; where that cannot be, it stays where it was. */
+static void move(void)
+{
+    volatile uint32_t *page = rt_alloc_pages(1), *there = (uint32_t *)(SPOT + 20 * RT_PAGE);
+    xen_pfn_t here = (uint64_t)page / RT_PAGE;
+    domid_t self = DOMID_SELF;
+    long before = memory_op(XENMEM_current_reservation, &self);
+    struct xen_add_to_physmap x = { .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn, .idx = here, .gpfn = 1ull << 50 };
+    *page = 0xabcd;
+    REFUSED(memory_op(XENMEM_add_to_physmap, &x));
+    check(*page == 0xabcd, "a page that cannot be moved stays");
+    x.gpfn = here;
+    IS(memory_op(XENMEM_add_to_physmap, &x), 0);
+    x.gpfn = (uint64_t)there / RT_PAGE;
+    IS(memory_op(XENMEM_add_to_physmap, &x), 0);
+    check(*there == 0xabcd, "a page is moved");
+    REFUSED(memory_op(XENMEM_add_to_physmap, &x)); /* gone from there */
+    x = (struct xen_add_to_physmap){ .domid = DOMID_SELF, .space = XENMAPSPACE_gmfn, .idx = (uint64_t)there / RT_PAGE, .gpfn = here };
+    IS(memory_op(XENMEM_add_to_physmap, &x), 0);
+    check(*page == 0xabcd && memory_op(XENMEM_current_reservation, &self) == before, "and back; none is lost");
+}
+
 static void memory_map(void)
 {
     struct { uint64_t addr, size; uint32_t type; } __attribute__((packed)) e[64];
@@ -118,6 +140,7 @@ void domain_main(const char *cmdline)
     populate();
     reservation_refusals();
     add_to_physmap();
+    move();
     memory_map();
     test_done();
 }
