@@ -177,7 +177,7 @@ void boot_main(uint32_t magic, uint32_t info)
     timer_cpu_init();
     fpu_cpu_init();
     if (cpu_select())
-        panic("this CPU has no virtualization that Bulkhead knows (AMD SVM with nested paging)");
+        panic("this CPU has no virtualization that Bulkhead knows (AMD SVM or Intel VT-x)");
     if (cpu->enable())
         panic("%s cannot be enabled on CPU 0", cpu->name);
     interrupts_init();

@@ -131,10 +131,10 @@ long call_multicall(struct vcpu *v, const struct call_args *args)
 void call_hypercall_page(void *page)
 {
     uint8_t *p = page;
-    uint8_t form = cpu == &svm_ops ? 0xd9 : 0xc1;
+    const uint8_t *h = cpu->hypercall;
     memset(p, 0xcc, PAGE_SIZE);
     for (unsigned i = 0; i < PAGE_SIZE / 32; i++, p += 32) {
-        const uint8_t stub[] = {0xb8, (uint8_t)i, 0, 0, 0, 0x0f, 0x01, form, 0xc3};
+        const uint8_t stub[] = {0xb8, (uint8_t)i, 0, 0, 0, h[0], h[1], h[2], 0xc3};
         memcpy(p, stub, sizeof(stub));
     }
 }

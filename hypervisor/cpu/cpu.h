@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vendor seam. svm.c (vmx.c later) runs a hardware vCPU and decodes why it stopped; it knows no domain, grant or hypercall.
- * The table has at most 20 operations and is chosen once at boot.
+ * The vendor seam. svm.c or vmx.c runs a hardware vCPU and decodes why it stopped; it knows no domain, grant or hypercall.
+ * The table has at most 20 operations and is chosen once at boot. `load`, `run`, `save` and what injects are for the vCPU whose
+ * registers are on this CPU; the others take any vCPU that runs nowhere else.
  */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 #include "mem/p2m.h"
+#include "lib/percpu.h"
 #include "lib/x86.h"
 
 struct regs { /* general registers in the order entry.S keeps them; rip, rsp, rflags live with the vendor and are synced */
@@ -24,7 +26,7 @@ struct hv_mode { uint64_t cr0, cr3, cr4, efer; bool code64; }; /* what decides h
 struct hvcpu {
     struct regs regs;      /* rax, rsp, rip, rflags valid between runs too */
     struct p2m *p2m;
-    void *vmcb;            /* vendor control block */
+    void *vmcb;            /* the vendor's own: SVM the VMCB, VMX a struct vmx */
     void *fpu;             /* XSAVE area, 64-byte aligned */
     uint64_t xcr0, tsc_aux, tsc_offset;
     uint64_t spec_ctrl;
@@ -55,10 +57,14 @@ struct vmexit {
 };
 struct cpu_ops {
     const char *name;
+    const struct pt_format *nested;                    /* of its nested page tables */
+    uint8_t hypercall[3];                              /* the instruction that a guest calls us by */
     bool (*supported)(void);
     int (*enable)(void);                               /* on this CPU */
     int (*vcpu_init)(struct hvcpu *v);                 /* allocate; state as after RESET */
     void (*vcpu_destroy)(struct hvcpu *v);
+    void (*load)(struct hvcpu *v);                     /* what `run` does not switch itself: to this CPU ... */
+    void (*save)(struct hvcpu *v);                     /* ... and back to memory, before another CPU may take v */
     void (*run)(struct hvcpu *v, struct vmexit *x);    /* IF=0 in and out; a pending host interrupt is taken inside */
     void (*get_state)(const struct hvcpu *v, struct hv_state *s);
     int (*set_state)(struct hvcpu *v, const struct hv_state *s); /* -EINVAL: not a state that can run; nothing changed */
@@ -73,7 +79,8 @@ struct cpu_ops {
     uint8_t (*cpl)(const struct hvcpu *v);
 };
 extern const struct cpu_ops *cpu;       /* the vendor of this machine */
-extern const struct cpu_ops svm_ops;
+extern const struct cpu_ops svm_ops, vmx_ops;
+EXTERN_PERCPU(uint64_t, guest_exits);   /* each `run` counts its exits here: p2m flushes wait for it to move */
 
 void hvcpu_skip(struct hvcpu *v, const struct vmexit *x); /* rip += len, clears the interrupt shadow */
 void hvcpu_load_fpu(struct hvcpu *v), hvcpu_save_fpu(struct hvcpu *v); /* on a change of vCPU */

@@ -3,15 +3,44 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "cpu/cpu.h"
+#include "irq/apic.h"
 
 const struct cpu_ops *cpu;
-static const struct cpu_ops *const vendors[] = {&svm_ops};
+static const struct cpu_ops *const vendors[] = {&svm_ops, &vmx_ops};
+PERCPU(uint64_t, guest_exits);
+
+/* --- who has to leave the guest --- */
+
+void cpu_kick(unsigned c)
+{
+    if (c != this_cpu_id())
+        apic_kick(c);
+}
+
+static void flush_cpus(struct p2m *p)
+{
+    uint64_t on = __atomic_load_n(&p->running_on, __ATOMIC_SEQ_CST) & ~BIT(this_cpu_id());
+    uint64_t exits[MAX_CPUS];
+    for (unsigned c = 0; c < nr_cpus; c++)
+        if (on & BIT(c)) {
+            exits[c] = __atomic_load_n(&per_cpu(guest_exits, c), __ATOMIC_SEQ_CST);
+            apic_kick(c);
+        }
+    for (unsigned c = 0; c < nr_cpus; c++)
+        while ((on & BIT(c)) && (__atomic_load_n(&p->running_on, __ATOMIC_SEQ_CST) & BIT(c)) &&
+               __atomic_load_n(&per_cpu(guest_exits, c), __ATOMIC_SEQ_CST) == exits[c])
+            cpu_pause();
+}
+
+/* --- the vendor --- */
 
 int cpu_select(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(vendors); i++)
         if (vendors[i]->supported()) {
             cpu = vendors[i];
+            p2m_format = cpu->nested;
+            p2m_flush_cpus = flush_cpus;
             return 0;
         }
     return -ENODEV;

@@ -4,7 +4,6 @@
  * Control registers are never intercepted for reading. XSETBV may run unseen on some machines, so XCR0 is read back at exit.
  */
 #include "cpu/vmcb.h"
-#include "irq/apic.h"
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -14,7 +13,6 @@ void svm_enter(struct regs *regs, uint64_t vmcb, uint64_t host_vmcb);
 static PERCPU(uint64_t, host_save);  /* mpa of the VMCB that holds this CPU's own VMSAVE state */
 static PERCPU(uint32_t, next_asid);
 static PERCPU(uint64_t, asid_gen);
-static PERCPU(uint64_t, guest_exits); /* counts exits: p2m flushes wait for it to move */
 #define VECTOR_DB 1
 #define VECTOR_AC 17
 
@@ -24,29 +22,6 @@ static uint64_t iopm_pa, msrpm_pa;
 static bool svm_supported(void)
 {
     return cpuid(0x80000000, 0).a >= 0x8000000a && (cpuid(0x80000001, 0).c & BIT(2)) && (cpuid(0x8000000a, 0).d & BIT(0));
-}
-
-/* --- who has to leave the guest --- */
-
-void cpu_kick(unsigned c)
-{
-    if (c != this_cpu_id())
-        apic_kick(c);
-}
-
-static void flush_cpus(struct p2m *p)
-{
-    uint64_t on = __atomic_load_n(&p->running_on, __ATOMIC_SEQ_CST) & ~BIT(this_cpu_id());
-    uint64_t exits[MAX_CPUS];
-    for (unsigned c = 0; c < nr_cpus; c++)
-        if (on & BIT(c)) {
-            exits[c] = __atomic_load_n(&per_cpu(guest_exits, c), __ATOMIC_SEQ_CST);
-            apic_kick(c);
-        }
-    for (unsigned c = 0; c < nr_cpus; c++)
-        while ((on & BIT(c)) && (__atomic_load_n(&p->running_on, __ATOMIC_SEQ_CST) & BIT(c)) &&
-               __atomic_load_n(&per_cpu(guest_exits, c), __ATOMIC_SEQ_CST) == exits[c])
-            cpu_pause();
 }
 
 /* --- set-up --- */
@@ -87,7 +62,6 @@ static int svm_enable(void)
         if (make_maps())
             return -ENOMEM;
         max_asid = cpuid(0x8000000a, 0).b;
-        p2m_flush_cpus = flush_cpus;
     }
     mfn_t hsave = frame_alloc(0), own = frame_alloc(0);
     if (!mfn_valid_value(hsave) || !mfn_valid_value(own))
@@ -136,6 +110,10 @@ static void svm_vcpu_destroy(struct hvcpu *v)
         frame_put(virt_to_mfn(v->vmcb));
     v->vmcb = NULL;
 }
+
+/* Everything that is switched travels in the VMCB. */
+static void svm_load(struct hvcpu *v) { (void)v; }
+static void svm_save(struct hvcpu *v) { (void)v; }
 
 /* --- state --- */
 
@@ -402,10 +380,14 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
 
 const struct cpu_ops svm_ops = {
     .name = "SVM",
+    .nested = &pt_npt,
+    .hypercall = {0x0f, 0x01, 0xd9}, /* VMMCALL */
     .supported = svm_supported,
     .enable = svm_enable,
     .vcpu_init = svm_vcpu_init,
     .vcpu_destroy = svm_vcpu_destroy,
+    .load = svm_load,
+    .save = svm_save,
     .run = svm_run,
     .get_state = svm_get_state,
     .set_state = svm_set_state,

@@ -12,6 +12,8 @@
 /* An interrupt cannot be taken right after STI or MOV SS. The guest is asked to come out again this much later. */
 #define SHADOW_NUDGE_NS 20000
 
+static PERCPU(struct vcpu *, fpu_owner); /* whose FPU and per-vCPU MSRs are loaded on this CPU */
+
 static void nothing(void *arg) { (void)arg; }
 
 static void singleshot_expired(void *arg) { event_set_pending_virq(arg, VIRQ_TIMER); }
@@ -272,7 +274,8 @@ static void fill_time(struct vcpu_time_info *t, uint32_t version)
     };
 }
 
-/* The clock is one for all CPUs and never changes, so the pages are written once each time a guest gives a place for them. */
+/* The clock is one for all CPUs and never changes, so the pages are written once each time a guest gives a place for them: the
+ * area by address when its own vCPU does, whose address space is at hand. */
 void vcpu_time_update(struct vcpu *v)
 {
     struct vcpu_time_info t;
@@ -287,7 +290,7 @@ void vcpu_time_update(struct vcpu *v)
         WRITE_ONCE(v->info->time.version, v->time_version);
     }
     t.version = v->time_version;
-    if (v->time_va && guest_write(&v->hv, v->time_va, &t, sizeof(t)))
+    if (v->time_va && this_cpu(fpu_owner) == v && guest_write(&v->hv, v->time_va, &t, sizeof(t)))
         log_debug("domain %u vcpu %u: its time area at %lx is not mapped", v->dom->id, v->id, v->time_va);
 }
 
@@ -302,14 +305,13 @@ void vcpu_runstate_update(struct vcpu *v)
 
 /* --- changing vCPUs on a CPU --- */
 
-static PERCPU(struct vcpu *, fpu_owner); /* whose FPU and per-vCPU MSRs are loaded on this CPU */
-
 void vcpu_context_switch(struct vcpu *prev, struct vcpu *next)
 {
     struct vcpu *owner = this_cpu(fpu_owner);
     if (owner && owner == prev) {
         hvcpu_save_fpu(&owner->hv);
         hvcpu_save_debug(&owner->hv);
+        cpu->save(&owner->hv);
         owner->hv.tsc_aux = rdmsr(MSR_TSC_AUX);
         this_cpu(fpu_owner) = NULL;
     }
@@ -317,6 +319,7 @@ void vcpu_context_switch(struct vcpu *prev, struct vcpu *next)
         return;
     hvcpu_load_fpu(&next->hv);
     hvcpu_load_debug(&next->hv);
+    cpu->load(&next->hv);
     wrmsr(MSR_TSC_AUX, next->hv.tsc_aux);
     this_cpu(fpu_owner) = next;
     vcpu_runstate_update(next);

@@ -8,6 +8,7 @@
 #define BATCH 128
 
 void (*p2m_flush_cpus)(struct p2m *p);
+const struct pt_format *p2m_format = &pt_npt;
 
 static bool holds_reference(enum p2m_type t) { return t != P2M_HOLE && t != P2M_MMIO; }
 
@@ -28,7 +29,7 @@ int p2m_init(struct p2m *p)
 {
     memset(p, 0, sizeof(*p));
     spin_init(&p->lock, LOCK_P2M);
-    int r = pt_init(&p->npt, &pt_npt, 4);
+    int r = pt_init(&p->npt, p2m_format, 4);
     p->npt.max_tables = P2M_SPARE_TABLES;
     return r;
 }

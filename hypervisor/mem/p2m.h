@@ -73,4 +73,5 @@ void p2m_detach_iommu(struct p2m *p); /* no function uses d's table any more */
 
 /* cpu/ gives this: every CPU in p->running_on leaves the guest at least once (and so meets the raised flush_gen). Waits. */
 extern void (*p2m_flush_cpus)(struct p2m *p);
+extern const struct pt_format *p2m_format; /* cpu/ gives this too, before the first p2m_init: the vendor's nested tables */
 #endif

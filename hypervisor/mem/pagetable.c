@@ -31,6 +31,12 @@ struct pt_format pt_vtd = {
     .soft_shift = 52, .max_order = ORDER_2M, .coherent = true,
 };
 
+/* SDM tables 29-1 to 29-7: bits 0-2 read, write, execute; 3-5 the memory type of a leaf (6 write-back, 0 uncached). */
+struct pt_format pt_ept = {
+    .name = "ept", .present = 7, .table = 7, .large = PS, .read = BIT(0), .write = BIT(1), .exec = BIT(2), .cached = 6 << 3,
+    .soft_shift = 52, .max_order = ORDER_4K, .coherent = true,
+};
+
 static unsigned shift_of(unsigned level) { return 9 * level; }
 static unsigned index_of(uint64_t page, unsigned level) { return (unsigned)(page >> shift_of(level)) & 511; }
 static uint64_t *table_at(uint64_t entry) { return mpa_to_virt(mpa(entry & ADDR_MASK)); }
@@ -52,8 +58,7 @@ static uint64_t make_leaf(const struct pt_format *f, mfn_t m, unsigned level, un
     if (perm & PT_WRITE)
         e |= f->write;
     e |= perm & PT_EXEC ? f->exec : f->no_exec;
-    if (perm & PT_UNCACHED)
-        e |= f->uncached;
+    e |= perm & PT_UNCACHED ? f->uncached : f->cached;
     return level ? e | f->large : e;
 }
 
@@ -66,7 +71,7 @@ static unsigned leaf_perm(const struct pt_format *f, uint64_t e)
         p |= PT_WRITE;
     if (f->no_exec ? !(e & f->no_exec) : (e & f->exec) == f->exec)
         p |= PT_EXEC;
-    if (f->uncached && (e & f->uncached))
+    if (f->uncached != f->cached && (e & (f->uncached | f->cached)) == f->uncached)
         p |= PT_UNCACHED;
     return p;
 }

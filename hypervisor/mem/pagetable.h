@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one page-table walker. A format is data: the host's own tables, nested paging (AMD: the same layout with U/S set),
- * VT-d second level; EPT is one more. Callers serialise (p2m lock) and flush; the walker only edits tables.
- * Specifications: AMD APM vol. 2 ch. 5 and 15.25, Intel VT-d 3.x section 9.8 (second-stage entries).
+ * The one page-table walker. A format is data: the host's own tables, nested paging (AMD: the same layout with U/S set;
+ * Intel: EPT), VT-d second level. Callers serialise (p2m lock) and flush; the walker only edits tables.
+ * Specifications: AMD APM vol. 2 ch. 5 and 15.25, Intel VT-d 3.x section 9.8 (second-stage entries),
+ * Intel SDM vol. 3, 29.3.2 (EPT).
  */
 #ifndef MEM_PAGETABLE_H
 #define MEM_PAGETABLE_H
@@ -22,14 +23,14 @@ struct pt_format {
     uint64_t table;          /* bits of an entry that points to a table */
     uint64_t large;          /* bit that makes a leaf above level 0 */
     uint64_t read, write, exec, no_exec; /* permission bits: set when granted, no_exec when not */
-    uint64_t uncached;       /* memory type bits for PT_UNCACHED */
+    uint64_t uncached, cached; /* memory type bits of a leaf: with PT_UNCACHED, and without */
     uint64_t leaf;           /* always set in a leaf (e.g. U/S, A/D) */
     unsigned soft_shift;     /* where 3 software bits live */
     unsigned max_order;      /* ORDER_4K, ORDER_2M or ORDER_1G */
     bool coherent;           /* false: entries are flushed with CLFLUSH after a write (VT-d without ECAP.C) */
 };
 extern const struct pt_format pt_host, pt_npt;
-extern struct pt_format pt_vtd; /* max_order and coherent set from the hardware at boot */
+extern struct pt_format pt_vtd, pt_ept; /* max_order and coherent set from the hardware at boot */
 
 struct pagetable {
     const struct pt_format *fmt;

@@ -80,8 +80,8 @@ static void heap_sizes(void)
 
 static void walker_maps_and_splits(void)
 {
-    static const struct pt_format *const formats[] = {&pt_host, &pt_npt, &pt_vtd};
-    for (unsigned f = 0; f < 3; f++) {
+    static const struct pt_format *const formats[] = {&pt_host, &pt_npt, &pt_vtd, &pt_ept};
+    for (unsigned f = 0; f < ARRAY_SIZE(formats); f++) {
         struct pagetable pt;
         uint64_t before = frames_free();
         CU_ASSERT_EQUAL_FATAL(pt_init(&pt, formats[f], f == 2 ? 3 : 4), 0);
@@ -115,6 +115,26 @@ static void walker_bits(void)
     for (unsigned l = 0; l < 3; l++)
         t = (uint64_t *)mpa_to_virt(mpa(t[0] & 0x000ffffffffff000ull));
     CU_ASSERT_EQUAL(t[3], 0x8000000000000000ull | 0x123000 | 0x65); /* NX, address, D A U P; no W */
+    pt_destroy(&pt);
+}
+
+static void walker_ept_bits(void)
+{
+    struct pagetable pt;
+    pt_init(&pt, &pt_ept, 4);
+    pt_map(&pt, 0, mfn(0x400), ORDER_2M, PT_READ | PT_WRITE | PT_EXEC | PT_SOFT(1));
+    uint64_t *t = mfn_to_virt(pt.root);
+    for (unsigned l = 0; l < 2; l++) {
+        CU_ASSERT_EQUAL(t[0] & 0xfff, 7); /* a table: read, write, execute and nothing else */
+        t = (uint64_t *)mpa_to_virt(mpa(t[0] & 0x000ffffffffff000ull));
+    }
+    CU_ASSERT_EQUAL(t[0], 1ull << 52 | 0x400000 | 0x80 | 6 << 3 | 7); /* large, write-back */
+    pt_map(&pt, 3, mfn(0x123), 0, PT_READ | PT_WRITE | PT_UNCACHED);
+    t = (uint64_t *)mpa_to_virt(mpa(t[0] & 0x000ffffffffff000ull));
+    CU_ASSERT_EQUAL(t[2], 1ull << 52 | 0x402000 | 6 << 3 | 7);
+    CU_ASSERT_EQUAL(t[3], 0x123000 | 3); /* uncached; no execute */
+    CU_ASSERT_EQUAL(pt_lookup(&pt, 2).perm, (PT_READ | PT_WRITE | PT_EXEC | PT_SOFT(1)));
+    CU_ASSERT_EQUAL(pt_lookup(&pt, 3).perm, (PT_READ | PT_WRITE | PT_UNCACHED));
     pt_destroy(&pt);
 }
 
@@ -232,11 +252,13 @@ int main(void)
         {"heap", heap_sizes},
         {"walker maps and splits", walker_maps_and_splits},
         {"walker bits", walker_bits},
+        {"walker, EPT bits", walker_ept_bits},
         {"walker against a model", random_walker},
         {"p2m", p2m_life},
         {"shared pages are limited", p2m_shared_limit},
         CU_TEST_INFO_NULL,
     };
     fake_memory(RAM);
+    pt_ept.max_order = ORDER_2M; /* as cpu/ would find it */
     return suite_run("hypervisor mem", NULL, tests);
 }
