@@ -48,6 +48,8 @@ struct trap_frame {
 void trap(struct trap_frame *f); /* called by idt.S: exceptions panic, vectors >= 32 go to irq_dispatch */
 /* boot/main.c */
 _Noreturn void cpu_loop(void);   /* softirqs, choose, run, dispatch, for ever */
+/* boot/provoke.c */
+void provoke(void);              /* option panic=MOMENT */
 /* boot/domain0.c */
 int domain0_build(void);
 #endif

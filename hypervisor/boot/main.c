@@ -189,6 +189,7 @@ void boot_main(uint32_t magic, uint32_t info)
     if (nr_cpus == 1 || !boot_cpu_loses_flags())
         sched_cpu_join();
     say_machine();
+    provoke();
     int r = domain0_build();
     if (r)
         panic("the control domain cannot be built: error %d", r);

@@ -39,6 +39,7 @@ static _Noreturn void exception(const struct trap_frame *f)
         log_error("cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
         log_error("stack of the exception:");
         backtrace_from(f->rip, f->rbp);
+        panic_registers_said = true;
     }
     panic("CPU %u: %s (vector %lu, error %lx) at %016lx", this_cpu_id(), names[f->vector] ? names[f->vector] : "exception", f->vector,
           f->error, f->rip);

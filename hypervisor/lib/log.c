@@ -2,6 +2,7 @@
 /* The log ring, its lines on the serial port, and panic. Each line starts with the time since boot in seconds. */
 #include "lib/log.h"
 #include "lib/lock.h"
+#include "lib/percpu.h"
 #include "lib/string.h"
 #include "lib/x86.h"
 
@@ -62,6 +63,22 @@ void log_clear(void)
     spin_unlock(&lock);
 }
 
+/* A line of a panic: the CPU that writes it has the word, the others are stopped, perhaps with the lock held. */
+static void say(const char *fmt, ...)
+{
+    char line[256];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = snprintf(line, sizeof(line), "(BH) ");
+    n += vsnprintf(line + n, sizeof(line) - (unsigned)n, fmt, ap);
+    va_end(ap);
+    n = MIN(n, (int)sizeof(line) - 2);
+    line[n++] = '\n';
+    emit(line, (unsigned)n, true);
+    if (console_port != log_port)
+        serial_write(console_port, line, (unsigned)n);
+}
+
 /* The table of our own symbols, made by tools/symtab; absent (weak) in the first link. */
 extern const uint64_t symtab_count[], symtab_addrs[];
 extern const uint32_t symtab_names[];
@@ -69,7 +86,6 @@ extern const char symtab_strings[];
 
 static void print_address(uint64_t a)
 {
-    char line[160];
     const char *name = "?";
     uint64_t off = 0, lo = 0, hi = symtab_count[0];
     while (lo < hi) {
@@ -83,8 +99,7 @@ static void print_address(uint64_t a)
         name = symtab_strings + symtab_names[lo - 1];
         off = a - symtab_addrs[lo - 1];
     }
-    int n = snprintf(line, sizeof(line), "(BH)   %016lx  %s+0x%lx\n", a, name, off);
-    emit(line, (unsigned)n, true);
+    say("  %016lx  %s+0x%lx", a, name, off);
 }
 
 void backtrace_from(uint64_t rip, uint64_t rbp)
@@ -104,7 +119,18 @@ void backtrace_from(uint64_t rip, uint64_t rbp)
 }
 
 void (*panic_stop_others)(void);
-bool panicking;
+bool panicking, panic_registers_said;
+
+/* Those that a call leaves as they were: the caller's. */
+static inline __attribute__((always_inline)) void say_registers(uint64_t rip)
+{
+    uint64_t r[7];
+    __asm__ volatile("mov %%rsp, 0(%0); mov %%rbp, 8(%0); mov %%rbx, 16(%0); mov %%r12, 24(%0); mov %%r13, 32(%0);"
+                     "mov %%r14, 40(%0); mov %%r15, 48(%0)" ::"a"(r) : "memory");
+    say("  CPU %u: rip %016lx rsp %016lx rbp %016lx", this_cpu_id(), rip, r[0], r[1]);
+    say("  rbx %016lx r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r[2], r[3], r[4], r[5], r[6]);
+    say("  cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx", read_cr0(), read_cr2(), read_cr3(), read_cr4());
+}
 
 _Noreturn void panic(const char *fmt, ...)
 {
@@ -112,20 +138,16 @@ _Noreturn void panic(const char *fmt, ...)
     if (!__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST)) {
         if (panic_stop_others)
             panic_stop_others();
-        char line[256];
+        char why[200];
         va_list ap;
         va_start(ap, fmt);
-        int n = snprintf(line, sizeof(line), "(BH) PANIC: ");
-        n += vsnprintf(line + n, sizeof(line) - (unsigned)n, fmt, ap);
+        vsnprintf(why, sizeof(why), fmt, ap);
         va_end(ap);
-        n = MIN(n, (int)sizeof(line) - 2);
-        line[n++] = '\n';
-        emit(line, (unsigned)n, true);
-        if (console_port != log_port)
-            serial_write(console_port, line, (unsigned)n);
+        say("PANIC: %s", why);
+        if (!panic_registers_said)
+            say_registers((uint64_t)__builtin_return_address(0));
         backtrace_from((uint64_t)__builtin_return_address(0), *(uint64_t *)__builtin_frame_address(0));
-        static const char end[] = "(BH) This is a bug in Bulkhead. The machine is stopped.\n";
-        emit(end, sizeof(end) - 1, true);
+        say("This is a bug in Bulkhead. The machine is stopped.");
     }
     for (;;)
         __asm__ volatile("cli; hlt");

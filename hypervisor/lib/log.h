@@ -28,6 +28,7 @@ extern unsigned log_port, console_port;
 
 extern uint64_t (*log_clock)(void);     /* ns since boot, for the lines; NULL until time is known */
 extern void (*panic_stop_others)(void); /* set when other CPUs run */
+extern bool panic_registers_said; /* by the exception that panic() is called for: those of panic() would say less */
 extern bool panicking; /* set by panic() before it stops the other CPUs by NMI */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void backtrace_from(uint64_t rip, uint64_t rbp); /* with symbols */
