@@ -8,9 +8,11 @@
 #include "backends/core/host.h"
 #include "backends/core/progress.h"
 #include "backends/core/xenbus.h"
+#include "backends/net/guard.h"
 #include "backends/net/netback.h"
 #include "backends/net/nic.h"
 #include "backends/net/nring.h"
+#include "backends/net/rate.h"
 
 struct vif;
 struct vif_queue {
@@ -18,7 +20,7 @@ struct vif_queue {
     struct ring tx, rx;
     struct host_map tx_map, rx_map;
     int tx_port, rx_port;          /* the same one without split event channels; -1 = none */
-    bool tx_running, tx_stalled;   /* stalled: the pool or the wire has no room */
+    bool tx_running, tx_stalled;   /* stalled: no room in the pool or on the wire, or no credit */
     bool rx_dirty;                 /* packets were queued since the last drain */
     struct pkt *wait[NET_WAIT_MAX]; /* for the front's buffers */
     unsigned wait_first, wait_n, wait_big;
@@ -34,6 +36,11 @@ struct vif {
     unsigned wire;                 /* number of its card */
     bool sg, gso4, gso6, csum4, csum6; /* what the front takes */
     bool isolated;                 /* from others that are */
+    uint16_t vlan;                 /* its network of the segment; 0 = the untagged one */
+    struct guard guard;            /* whose addresses it may send from */
+    struct rate rate;              /* how much it may send */
+    struct host_timer refill;      /* for queues that wait for credit */
+    bool refill_set;
     bool mcast_filter;
     unsigned nmcast;
     uint8_t mcast[NET_MAX_MCAST][6];
@@ -50,6 +57,7 @@ extern struct vif *vifs_up;
 
 /* tx.c */
 void tx_run(struct vif_queue *q);
+void tx_stop(struct vif *v);       /* no timer of it runs any more */
 bool tx_waits(void *q, uint32_t *mark); /* for progress.h */
 void tx_resume(void);              /* queues that stalled */
 

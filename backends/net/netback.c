@@ -8,6 +8,9 @@
 
 #include <xen/io/xenbus.h>
 
+#define RULE_TEXT 384u /* eight IPv6 addresses */
+#define VLAN_MAX 4094u
+
 static const struct xb_ops ops;
 struct vif *vifs_up;
 
@@ -28,26 +31,52 @@ static bool parse_mac(const char *text, uint8_t mac[6])
     return !(mac[0] & 1);
 }
 
-/* Whose address it is and on which card: the digit that `bridge` ends with (wire1, xenbr1), or the first. */
+static int wrong(struct xb_dev *d, const char *what)
+{
+    xb_error(d, "%s", what);
+    return -EINVAL;
+}
+
+/* A text that may be missing: then it is empty. */
+static bool read_text(struct xb_dev *d, const char *node, char *text, unsigned size)
+{
+    int rc = xb_read_str(d->back, node, text, size);
+    if (rc)
+        *text = 0;
+    return rc != -ERANGE;
+}
+
+/* What it may do. A rule that cannot be read is no permission: the interface does not come up. */
+static int read_rules(struct xb_dev *d, struct vif *v)
+{
+    char text[RULE_TEXT];
+    uint64_t isolated = 1, vlan = 0;
+    int rc = xb_read_uint(d->back, "isolated", 1, &isolated);
+    v->isolated = rc != -ENOENT && isolated;
+    rc = xb_read_uint(d->back, "vlan", VLAN_MAX, &vlan);
+    if (rc != -ENOENT && (rc || !vlan))
+        return wrong(d, "vlan is not a number from 1 to 4094");
+    v->vlan = (uint16_t)vlan;
+    if (!read_text(d, "ip", text, sizeof(text)) || !guard_parse(&v->guard, text))
+        return wrong(d, "ip is not a list of at most 8 addresses");
+    memset(&v->rate, 0, sizeof(v->rate));
+    if (!read_text(d, "rate", text, sizeof(text)) || (text[0] && !rate_parse(&v->rate, text)))
+        return wrong(d, "rate is not BYTES,MICROSECONDS");
+    return 0;
+}
+
+/* Whose address it is, on which card: the digit that `bridge` ends with (wire1, xenbr1), or the first; and its rules. */
 static int read_own(struct xb_dev *d, struct vif *v)
 {
     char text[40];
     int rc = xb_read_str(d->back, "mac", text, sizeof(text));
-    if (rc || !parse_mac(text, v->mac)) {
-        xb_error(d, rc == -ENOENT ? "mac is missing" : "mac is not a unicast address xx:xx:xx:xx:xx:xx");
-        return -EINVAL;
-    }
-    v->wire = 0;
-    rc = xb_read_str(d->back, "bridge", text, sizeof(text));
-    size_t n = rc == 0 ? strlen(text) : 0;
-    if (n && text[n - 1] >= '0' && text[n - 1] <= '9')
-        v->wire = (unsigned)(text[n - 1] - '0');
-    if (rc == -ERANGE)
-        xb_error(d, "bridge: the name is too long");
-    uint64_t isolated = 1;
-    int wrong = xb_read_uint(d->back, "isolated", 1, &isolated);
-    v->isolated = wrong != -ENOENT && isolated;
-    return rc == -ERANGE ? -EINVAL : 0;
+    if (rc || !parse_mac(text, v->mac))
+        return wrong(d, rc == -ENOENT ? "mac is missing" : "mac is not a unicast address xx:xx:xx:xx:xx:xx");
+    if (!read_text(d, "bridge", text, sizeof(text)))
+        return wrong(d, "bridge: the name is too long");
+    size_t n = strlen(text);
+    v->wire = n && text[n - 1] >= '0' && text[n - 1] <= '9' ? (unsigned)(text[n - 1] - '0') : 0;
+    return read_rules(d, v);
 }
 
 static struct vif *vif_of(struct xb_dev *d)
@@ -263,6 +292,7 @@ static bool disconnect(struct xb_dev *d)
             break;
         }
     v->up = false;
+    tx_stop(v);
     while (v->nqueues)
         queue_free(v->queue[--v->nqueues]);
     return true;

@@ -11,7 +11,7 @@
 struct nic;
 struct nic_ops {
     /* Takes the packet (one reference) and sends it, or returns -EBUSY (no room) or -EINVAL and takes nothing.
-     * csum_blank is the card's to compute if nic->csum, gso the card's to cut if the family's tso flag is set; it may
+     * vlan is the card's to insert, csum_blank is the card's to compute if nic->csum, gso the card's to cut if the family's tso flag is set; it may
      * write into the headers of a gso packet. What is sent shows on the wire after flush() at the latest. */
     int (*send)(struct nic *n, struct pkt *p);
     void (*flush)(struct nic *n);

@@ -192,6 +192,7 @@ int pkt_segment(const struct pkt *p, void (*emit)(struct pkt *s, void *arg), voi
         s->l4 = p->l4;
         s->csum = p->csum;
         s->payload = p->payload;
+        s->vlan = p->vlan;
         s->csum_blank = s->validated = true;
         fix_headers(s, number, from, bytes, from + bytes == total);
         emit(s, arg);

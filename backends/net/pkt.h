@@ -26,6 +26,7 @@ struct pkt {
     uint32_t len;
     unsigned refs;
     bool big;
+    uint16_t vlan;   /* VLAN identifier, which is not in the data; 0 = untagged */
     bool csum_blank; /* the TCP or UDP checksum field holds the pseudo header's sum only */
     bool validated;  /* the checksum was found right, or the data never left this machine */
     uint8_t gso;     /* 0, or 4 or 6: a TCP packet over IPv4 or IPv6 still to be cut into segments of mss bytes */

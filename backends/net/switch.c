@@ -5,6 +5,9 @@
  * The addresses of interfaces are known from the toolstack and cannot move: a front sends with its own address only,
  * and a frame from the wire that claims one of them is dropped. Everything else is on the wire, unicast to an address
  * of the wire is never copied to an interface, broadcast and wanted multicast to all others of the segment.
+ *
+ * On a segment each VLAN is a network of its own. Interfaces send and get untagged frames; the card puts tags in and takes them out.
+ * A tagged frame from an interface, or a second tag from the wire, passes nowhere: nobody changes networks by himself.
  */
 #include "backends/net/net.h"
 
@@ -44,10 +47,16 @@ static bool broadcast(const uint8_t *mac)
     return !memcmp(mac, "\xff\xff\xff\xff\xff\xff", 6);
 }
 
-static struct vif *find(unsigned wire, const uint8_t *mac)
+static bool tagged(const struct pkt *p)
+{
+    unsigned type = (unsigned)p->data[12] << 8 | p->data[13];
+    return type == 0x8100 || type == 0x88a8;
+}
+
+static struct vif *find(unsigned wire, unsigned vlan, const uint8_t *mac)
 {
     for (struct vif *v = vifs_up; v; v = v->next)
-        if (v->wire == wire && !memcmp(v->mac, mac, 6))
+        if (v->wire == wire && v->vlan == vlan && !memcmp(v->mac, mac, 6))
             return v;
     return NULL;
 }
@@ -67,7 +76,7 @@ static bool wants(const struct vif *v, const uint8_t *mac)
 static void to_wire_now(struct pkt *p, void *arg)
 {
     struct nic *n = arg;
-    uint32_t frame = p->gso ? (uint32_t)p->payload + p->mss : p->len;
+    uint32_t frame = (p->gso ? (uint32_t)p->payload + p->mss : p->len) + (p->vlan ? 4 : 0);
     if (p->csum_blank && !n->csum)
         pkt_checksum(p);
     if (frame > n->frame_max || n->ops->send(n, p))
@@ -97,22 +106,23 @@ static bool kept_apart(const struct vif *v, const struct vif *w)
     return v && v->isolated && w->isolated;
 }
 
-/* Every interface of the segment but one gets a broadcast or multicast; p stays the caller's. */
+/* Every interface of the network but one gets a broadcast or multicast; p stays the caller's. */
 static void flood(unsigned wire, const struct vif *but, struct pkt *p)
 {
     for (struct vif *v = vifs_up; v; v = v->next)
-        if (v != but && v->wire == wire && wants(v, p->data) && !kept_apart(but, v))
+        if (v != but && v->wire == wire && v->vlan == p->vlan && wants(v, p->data) && !kept_apart(but, v))
             rx_queue(v, pkt_hold(p));
 }
 
 void switch_from_vif(struct vif *v, struct pkt *p)
 {
-    if (memcmp(p->data + 6, v->mac, 6)) {
+    if (memcmp(p->data + 6, v->mac, 6) || tagged(p) || !guard_allows(&v->guard, v->mac, p->data, p->len)) {
         v->stats.tx_dropped++;
         pkt_put(p);
         return;
     }
-    struct vif *to = multicast(p->data) ? NULL : find(v->wire, p->data);
+    p->vlan = v->vlan;
+    struct vif *to = multicast(p->data) ? NULL : find(v->wire, v->vlan, p->data);
     if (to) {
         if (to != v && !kept_apart(v, to))
             rx_queue(to, pkt_hold(p));
@@ -126,14 +136,14 @@ void switch_from_vif(struct vif *v, struct pkt *p)
 
 void nic_received(struct nic *n, struct pkt *p)
 {
-    if (p->len < PKT_ETH || find(n->number, p->data + 6)) {
+    if (p->len < PKT_ETH || tagged(p) || find(n->number, p->vlan, p->data + 6)) {
         pkt_put(p);
         return;
     }
     if (multicast(p->data)) {
         flood(n->number, NULL, p);
     } else {
-        struct vif *to = find(n->number, p->data);
+        struct vif *to = find(n->number, p->vlan, p->data);
         if (to)
             rx_queue(to, pkt_hold(p));
     }

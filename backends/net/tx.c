@@ -164,6 +164,7 @@ static enum taken take_one(struct vif_queue *q, const char **why)
         it->note.status = NETIF_RSP_OKAY;
     } else if (!w.bad && check_sizes(&w, &total)) {
         it->p = pkt_new(total);
+        rate_charge(&q->vif->rate, total);
         it->note.status = it->p ? NETIF_RSP_OKAY : NETIF_RSP_DROPPED;
         if (it->p && check_gso(&w, it->p)) {
             it->p->csum_blank = w.slot[0].flags & NETTXF_csum_blank;
@@ -234,9 +235,14 @@ static void finish_batch(struct vif_queue *q)
 static void run_again(void *arg)
 {
     (void)arg;
-    again_set = false;
     tx_resume();
     switch_settle();
+}
+
+static void again_due(void *arg)
+{
+    again_set = false;
+    run_again(arg);
 }
 
 static void later(struct vif_queue *q)
@@ -245,8 +251,34 @@ static void later(struct vif_queue *q)
     if (again_set)
         return;
     again_set = true;
-    again.fn = run_again;
+    again.fn = again_due;
     host_timer_set(&again, host_now());
+}
+
+static void refilled(void *arg)
+{
+    ((struct vif *)arg)->refill_set = false;
+    run_again(NULL);
+}
+
+/* Room for any packet and credit for one. */
+static bool may_take(struct vif *v)
+{
+    if (!v->rate.bytes || rate_ready(&v->rate, host_now()))
+        return switch_room(v);
+    if (!v->refill_set) {
+        v->refill_set = true;
+        v->refill.fn = refilled;
+        v->refill.arg = v;
+        host_timer_set(&v->refill, v->rate.next_ns);
+    }
+    return false;
+}
+
+void tx_stop(struct vif *v)
+{
+    host_timer_cancel(&v->refill);
+    v->refill_set = false;
 }
 
 /* true: go on. */
@@ -255,7 +287,7 @@ static bool run_batch(struct vif_queue *q)
     enum taken t = TAKEN_ONE;
     const char *why = "";
     batch.n = batch.nops = 0;
-    while (batch.n < NET_BATCH && batch.nops < NET_BATCH && (q->tx_stalled = !switch_room(q->vif)) == false &&
+    while (batch.n < NET_BATCH && batch.nops < NET_BATCH && (q->tx_stalled = !may_take(q->vif)) == false &&
            (t = take_one(q, &why)) == TAKEN_ONE)
         ;
     finish_batch(q);
@@ -289,7 +321,7 @@ bool tx_waits(void *arg, uint32_t *mark)
 {
     struct vif_queue *q = arg;
     *mark = q->tx.rsp_pvt;
-    return ring_pending(&q->tx) > 0 && !(q->tx_stalled && switch_wire_busy(q->vif));
+    return ring_pending(&q->tx) > 0 && !(q->tx_stalled && (q->vif->refill_set || switch_wire_busy(q->vif)));
 }
 
 void tx_resume(void)

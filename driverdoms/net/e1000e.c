@@ -116,7 +116,7 @@ static void look_at_link(struct e1000e *c)
 static void start(struct e1000e *c)
 {
     e1000e_rings_reset(c);
-    wr(c, E1000E_CTRL, (rd(c, E1000E_CTRL) & ~(uint32_t)E1000E_CTRL_MASTER_OFF) | E1000E_CTRL_SLU);
+    wr(c, E1000E_CTRL, (rd(c, E1000E_CTRL) & ~(uint32_t)E1000E_CTRL_MASTER_OFF) | E1000E_CTRL_SLU | E1000E_CTRL_VME);
     start_transmitter(c);
     start_receiver(c);
     start_interrupts(c);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define VLAN_ID 0xfffu /* of a tag; the rest is priority */
+
 static inline void order(void)
 {
     __asm__ volatile("" ::: "memory"); /* x86: stores and loads are in order for the device too */
@@ -56,7 +58,7 @@ static void received(struct e1000e *c, unsigned i)
     volatile struct e1000e_rx *d = &c->rx[i];
     struct pkt *p = c->rx_pkt[i];
     uint8_t status = d->status, errors = d->errors;
-    uint16_t len = d->len;
+    uint16_t len = d->len, tag = d->vlan;
     bool whole = (status & E1000E_RX_EOP) && !c->rx_skip;
     c->rx_pkt[i] = NULL;
     c->rx_skip = !(status & E1000E_RX_EOP);
@@ -66,6 +68,7 @@ static void received(struct e1000e *c, unsigned i)
         return;
     }
     p->len = len;
+    p->vlan = status & E1000E_RX_VP ? tag & VLAN_ID : 0; /* the card has taken it out */
     p->validated = (status & E1000E_RX_TCPCS) && !(status & E1000E_RX_IXSM) && !(errors & E1000E_RX_BADSUM);
     nic_received(&c->nic, p);
 }
@@ -171,6 +174,10 @@ static int send(struct nic *n, struct pkt *p)
     if (p->csum_blank) {
         put_context(c, p);
         opts |= E1000E_TX_TXSM;
+    }
+    if (p->vlan) {
+        cmd |= E1000E_TX_VLE;
+        opts |= (uint32_t)p->vlan << E1000E_TX_VLAN;
     }
     for (uint32_t at = 0; at < p->len;) {
         uint32_t left = p->len - at, bytes = left < PKT_PAGE ? left : PKT_PAGE;

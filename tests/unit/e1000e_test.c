@@ -34,7 +34,7 @@ static struct e1000e *card;
 
 /* --- the switch --- */
 
-static struct { unsigned received, settled, resumed, registered; uint8_t data[2048]; unsigned len; bool validated; } S;
+static struct { unsigned received, settled, resumed, registered; uint8_t data[2048]; unsigned len, vlan; bool validated; } S;
 
 void nic_register(struct nic *n) { S.registered++; }
 void nic_settle(void) { S.settled++; }
@@ -44,6 +44,7 @@ void nic_received(struct nic *n, struct pkt *p)
 {
     S.received++;
     S.len = p->len;
+    S.vlan = p->vlan;
     S.validated = p->validated;
     memcpy(S.data, p->data, p->len);
     pkt_put(p);
@@ -331,6 +332,36 @@ static void test_offload(void)
     stop();
 }
 
+/* The card puts tags in and takes them out. */
+static void test_vlan(void)
+{
+    static const uint8_t data[60] = {2};
+    start();
+    CU_ASSERT_TRUE(*reg(E1000E_CTRL) & E1000E_CTRL_VME);
+    for (unsigned gso = 0; gso < 2; gso++) {
+        struct pkt *p = tcp_packet(gso ? 30054 : 1000);
+        p->gso = gso ? 4 : 0;
+        p->mss = 1448;
+        p->vlan = 4094;
+        new_frame();
+        CU_ASSERT_EQUAL(e1000e_ops.send(&card->nic, p), 0);
+        e1000e_ops.flush(&card->nic);
+        CU_ASSERT((F.sent.cmd & E1000E_TX_VLE) && F.sent.opts >> 16 == 4094 && (F.sent.opts & E1000E_TX_TXSM));
+    }
+    new_frame();
+    CU_ASSERT_EQUAL(e1000e_ops.send(&card->nic, packet(100)), 0);
+    e1000e_ops.flush(&card->nic);
+    CU_ASSERT(!(F.sent.cmd & E1000E_TX_VLE) && F.sent.opts >> 16 == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct e1000e_rx *ring = (void *)card->rx;
+        ring[*reg(E1000E_RDH)].vlan = 0xe005; /* priority 7, VLAN 5 */
+        CU_ASSERT_TRUE(deliver(data, 60, E1000E_RX_EOP | (i ? E1000E_RX_VP : 0), 0, 60));
+        e1000e_interrupt(card);
+        CU_ASSERT(S.received == i + 1 && S.vlan == (i ? 5 : 0));
+    }
+    stop();
+}
+
 static void test_full(void)
 {
     unsigned n = 0;
@@ -418,6 +449,7 @@ int main(void)
         {"a card that lies", test_receive_hostile},
         {"sending", test_send},
         {"checksum and segmentation contexts", test_offload},
+        {"VLAN tags", test_vlan},
         {"a full ring", test_full},
         {"a stuck card", test_stuck},
         {"no link, no card", test_link},

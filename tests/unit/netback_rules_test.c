@@ -5,6 +5,7 @@
  */
 #include "netback_case.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Live-lock: a ring that stands still is noticed, unless the card is at work and its driver watches it. */
@@ -36,12 +37,185 @@ static void live_lock(void)
     CHECK(!gives_up_within(3000));
 }
 
+/* --- rules --- */
+
+static const struct { const char *node, *value; } bad[] = {
+    {"vlan", "0"}, {"vlan", "4095"}, {"vlan", "x"}, {"vlan", "5p"}, {"vlan", ""}, {"ip", "10.0.0.256"}, {"ip", "10.0.0.1,10.0.0.2"},
+    {"ip", "nobody"}, {"rate", "10Mb/s"}, {"rate", "0,50000"}, {"rate", "1000"}, {"rate", "1000,0"},
+};
+static unsigned which;
+
+static void bad_rule(void)
+{
+    fake_init();
+    a = nf_new(3, 1);
+    set(a->back, bad[which].node, bad[which].value);
+    start();
+    CHECK(nf_back_state(a) == 1 && !strncmp(back(a, "error"), bad[which].node, strlen(bad[which].node)));
+}
+
+static void test_bad_rules(void)
+{
+    for (which = 0; which < sizeof(bad) / sizeof(bad[0]); which++)
+        CU_ASSERT_EQUAL(in_child(bad_rule), 0);
+}
+
+/* A front gets through what its rate allows, late but whole, and others what they want. */
+static void rate(void)
+{
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    set(a->back, "rate", "10000,50000"); /* 200 kB/s */
+    start();
+    connect_front(a, false);
+    connect_front(b, false);
+    progress_start(900000000);
+    uint64_t bytes = 0, begin = fake->now;
+    for (unsigned ms = 0; ms < 10000; ms++) {
+        fake->now = begin + ms * 1000000ull;
+        make_frame(outside, a->mac, 1514, false);
+        while (nf_send(a, frame, 1514, 0, 0, 0))
+            bytes += 1514;
+        if (ms % 100 == 0)
+            CHECK(sent(b, outside, 60)); /* b is not held up */
+        fake_settle();
+        nf_collect(a);
+    }
+    CHECK(b->tx_ok == 100 && a->tx_error == 0 && a->tx_dropped == 0 && fake->gave_up == 0);
+    uint64_t through = a->tx_ok * 1514ull;
+    CHECK(through >= 1960000 && through <= 2020000 && bytes - through <= NF_BUFFERS * 1514);
+    CHECK(wire.sent == a->tx_ok + b->tx_ok);
+    nf_state(a, 6); /* its timer goes with it */
+    fake_settle();
+    fake->now += 1000000000;
+    fake_settle();
+    CHECK(fake_mapped() == 2 && sent(b, outside, 60));
+}
+
+static void large_debt(void)
+{
+    fake_init();
+    a = nf_new(3, 1);
+    set(a->back, "rate", "1000,1000"); /* 1 MB/s */
+    start();
+    connect_front(a, false);
+    make_frame(outside, a->mac, 60054, true);
+    CHECK(nf_send(a, frame, 60054, NETTXF_csum_blank | NETTXF_data_validated, XEN_NETIF_GSO_TYPE_TCPV4, 1448));
+    settle();
+    CHECK(wire.sent == 1 && sent(a, outside, 60) && wire.sent == 1);
+    for (unsigned ms = 0; ms < 59; ms++) {
+        fake->now += 1000000;
+        settle();
+    }
+    CHECK(wire.sent == 1);
+    fake->now += 3000000;
+    settle();
+    CHECK(wire.sent == 2 && a->tx_cons == a->tx_prod);
+}
+
+static void in_vlan(struct netfront *f, const char *vlan)
+{
+    set(f->back, "vlan", vlan);
+}
+
+static void from_vlan(unsigned vlan, const uint8_t *to, const uint8_t *from)
+{
+    make_frame(to, from, 60, false);
+    struct pkt *p = pkt_new(60);
+    memcpy(p->data, frame, 60);
+    p->vlan = (uint16_t)vlan;
+    nic_received(&wire.nic, p);
+    nic_settle();
+    settle();
+}
+
+static void vlan(void)
+{
+    struct netfront *c;
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    c = nf_new(5, 3);
+    in_vlan(a, "5");
+    in_vlan(b, "5");
+    start();
+    connect_front(a, false);
+    connect_front(b, false);
+    connect_front(c, false);
+    CHECK(sent(a, b->mac, 60) && b->packets == 1 && wire.sent == 0);
+    CHECK(sent(a, c->mac, 60) && c->packets == 0 && wire.sent == 1 && wire.last.vlan == 5); /* c is on no network of a's */
+    CHECK(sent(c, b->mac, 60) && b->packets == 1 && wire.sent == 2 && wire.last.vlan == 0);
+    CHECK(sent(a, all, 60) && b->packets == 2 && wire.sent == 3);
+    from_vlan(5, a->mac, outside);
+    from_vlan(0, a->mac, outside);
+    from_vlan(6, a->mac, outside);
+    CHECK(a->packets == 1);
+    from_vlan(5, all, outside);
+    nf_receive(c);
+    CHECK(a->packets == 2 && b->packets == 3 && c->packets == 0);
+    from_vlan(0, c->mac, outside);
+    from_vlan(5, c->mac, outside);
+    nf_receive(c);
+    CHECK(c->packets == 1);
+    CHECK(sent(a, outside, 1514) && wire.sent == 4 && sent(a, outside, 1515) && wire.sent == 4); /* the tag takes four bytes */
+    /* tags of their own, from inside and outside */
+    for (unsigned i = 0; i < 2; i++) {
+        make_frame(outside, c->mac, 60, false);
+        memcpy(frame + 12, i ? "\x88\xa8\x00\x05" : "\x81\x00\x00\x05", 4);
+        CHECK(nf_send(c, frame, 60, 0, 0, 0));
+        settle();
+        make_frame(c->mac, outside, 60, false);
+        memcpy(frame + 12, i ? "\x88\xa8\x00\x05" : "\x81\x00\x00\x05", 4);
+        from_wire(frame, 60);
+        settle();
+    }
+    nf_collect(c);
+    nf_receive(c);
+    CHECK(wire.sent == 4 && c->packets == 1 && c->tx_ok == 3 && a->wrong + b->wrong + c->wrong == 0);
+    make_frame(outside, a->mac, 30000, true); /* cut in software, each segment has the tag */
+    wire.nic.tso4 = false;
+    CHECK(nf_send(a, frame, 30000, NETTXF_csum_blank | NETTXF_data_validated, XEN_NETIF_GSO_TYPE_TCPV4, 1448));
+    settle();
+    CHECK(wire.sent == 4 + (30000 - 54 + 1447) / 1448 && wire.last.vlan == 5);
+}
+
+static void ip(void)
+{
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    set(a->back, "ip", "10.0.0.1 10.0.0.2");
+    start();
+    connect_front(a, false);
+    connect_front(b, false);
+    for (unsigned i = 0; i < 5; i++) {
+        make_frame(b->mac, a->mac, 60, true);
+        memcpy(frame + 26, "\x0a\0\0", 3);
+        frame[29] = (uint8_t)i;
+        CHECK(nf_send(a, frame, 60, 0, 0, 0));
+        settle();
+    }
+    CHECK(b->packets == 2 && b->last[29] == 2 && a->tx_ok == 5);
+    CHECK(sent(a, all, 60) && b->packets == 2 && wire.sent == 0); /* neither IP nor ARP */
+    CHECK(sent(b, a->mac, 60) && a->packets == 1);                /* b may send what it likes */
+}
+
 CASE(live_lock)
+CASE(rate)
+CASE(large_debt)
+CASE(vlan)
+CASE(ip)
 
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"live-lock is seen", test_live_lock},
+        {"rules that are none", test_bad_rules},
+        {"rate", test_rate},
+        {"rate and large packets", test_large_debt},
+        {"VLANs", test_vlan},
+        {"IP addresses", test_ip},
         CU_TEST_INFO_NULL,
     };
     return suite_run("netback_rules", NULL, tests);

@@ -181,6 +181,32 @@ static void test_devid(void)
         CU_ASSERT_EQUAL(disk_devid(bad[i], &id), -1);
 }
 
+static void test_vif_rules(void)
+{
+    static const struct { const char *text; uint32_t bytes, us; } rates[] = {
+        {"10Mb/s", 62500, 50000}, {"1MB/s@20ms", 20000, 20000}, {"250KB/s", 12500, 50000}, {"1GB/s@1s", 1000000000, 1000000},
+        {"8000b/s@1ms", 1, 1000}, {"1B/s@1s", 1, 1000000}, {"10Gb/s@50us", 62500, 50}};
+    static const char *const bad[] = {
+        "rate=", "rate=10", "rate=10Mb", "rate=10Mb/s@", "rate=10Mb/s@50", "rate=10Mb/s@0ms", "rate=0Mb/s", "rate=-1Mb/s", "rate=10mb/s",
+        "rate=10Mb/s@2s", "rate=1b/s", "rate=100GB/s@1s", "rate=10Mb/s@20msx", "rate=10Mb/sx@20ms", "rate=99999999999999999999b/s",
+        "vlan=", "vlan=0", "vlan=4095", "vlan=5p", "vlan=5/6", "vlan=-5", "vlan=05",
+        "ip=", "ip=10.0.0", "ip=10.0.0.0/8", "ip=::ffff:1.2.3.4", "ip=x", "ip=10.0.0.1 y", "ip=1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1 "
+        "1.1.1.1 1.1.1.1 1.1.1.1 1.1.1.1"};
+    struct vif_spec v;
+    struct err e;
+    char text[64];
+    for (unsigned i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        snprintf(text, sizeof(text), "rate=%s", rates[i].text);
+        CU_ASSERT(!vif_parse(text, &v, &e) && v.rate_bytes == rates[i].bytes && v.rate_us == rates[i].us);
+    }
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CU_ASSERT_EQUAL(vif_parse(bad[i], &v, &e), -1);
+        CU_ASSERT_EQUAL(strncmp(e.text, bad[i], (size_t)(strchr(bad[i], '=') - bad[i])), 0);
+    }
+    CU_ASSERT(!vif_parse("vlan=4094, ip=10.0.0.1 fe80::1", &v, &e) && v.vlan == 4094 && !strcmp(v.ip, "10.0.0.1 fe80::1"));
+    CU_ASSERT(!vif_parse("mac=00:16:3e:00:00:01", &v, &e) && !v.vlan && !v.ip[0] && !v.rate_bytes);
+}
+
 static void test_pci_and_vif(void)
 {
     uint32_t sbdf;
@@ -206,6 +232,7 @@ static void test_pci_and_vif(void)
     CU_ASSERT_EQUAL(vif_parse("speed=9", &v, &e), -1);
     CU_ASSERT(!vif_parse("isolated=1", &v, &e) && v.isolated && !vif_parse("isolated=0", &v, &e) && !v.isolated);
     CU_ASSERT_EQUAL(vif_parse("isolated=yes", &v, &e), -1);
+    test_vif_rules();
     CU_ASSERT(!vif_complete(&v, &e) && v.has_mac && v.mac[0] == 0 && v.mac[1] == 0x16 && v.mac[2] == 0x3e);
 }
 

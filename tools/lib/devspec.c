@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Device specifications; see devspec.h. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -252,15 +254,77 @@ static int mac_parse(const char *v, struct vif_spec *vif, struct err *e)
     return 0;
 }
 
+/* xl's: NUMBER[K|M|G](b|B)/s, decimal prefixes, bits or bytes; then @NUMBER(s|ms|us), 50 ms if it is left out. */
+static int rate_parse(const char *v, struct vif_spec *vif, struct err *e)
+{
+    static const struct { const char *name; uint64_t scale; } units[] = {
+        {"b/s", 1}, {"Kb/s", 1000}, {"Mb/s", 1000000}, {"Gb/s", 1000000000},
+        {"B/s", 8}, {"KB/s", 8000}, {"MB/s", 8000000}, {"GB/s", 8000000000}}, times[] = {{"us", 1}, {"ms", 1000}, {"s", 1000000}};
+    uint64_t bits = 0, us = 50000;
+    const char *p = v, *at = strchrnul(v, '@');
+    long n = small_number(&p, 1000000000);
+    for (unsigned i = 0; n > 0 && i < sizeof(units) / sizeof(units[0]); i++)
+        if ((size_t)(at - p) == strlen(units[i].name) && !strncmp(p, units[i].name, (size_t)(at - p)))
+            bits = (uint64_t)n * units[i].scale;
+    if (*at) {
+        p = at + 1;
+        n = small_number(&p, 1000000);
+        us = 0;
+        for (unsigned i = 0; n > 0 && i < sizeof(times) / sizeof(times[0]); i++)
+            if (!strcmp(p, times[i].name))
+                us = (uint64_t)n * times[i].scale;
+    }
+    if (!bits || !us)
+        return err_set(e, "rate: '%s' is not NUMBER[K|M|G]b/s or B/s, which may be followed by @NUMBERs, ms or us", v);
+    if (us > 1000000)
+        return err_set(e, "rate: '%s': intervals are a second long at most", v);
+    unsigned __int128 bytes = (unsigned __int128)bits * us / 8000000;
+    if (!bytes || bytes > UINT32_MAX)
+        return err_set(e, "rate: '%s' is %s in an interval", v, bytes ? "more than 4294967295 bytes" : "less than a byte");
+    vif->rate_bytes = (uint32_t)bytes;
+    vif->rate_us = (uint32_t)us;
+    return 0;
+}
+
+static int vlan_parse(const char *v, struct vif_spec *vif, struct err *e)
+{
+    const char *p = v;
+    long n = small_number(&p, 4094);
+    if (n < 1 || *p)
+        return err_set(e, "vlan: '%s' is not one number from 1 to 4094", v);
+    vif->vlan = (unsigned)n;
+    return 0;
+}
+
+static int ip_parse(const char *v, struct vif_spec *vif, struct err *e)
+{
+    char word[sizeof(vif->ip)], *save = NULL;
+    uint8_t addr[16];
+    unsigned n = 0;
+    if (copy(vif->ip, sizeof(vif->ip), v, "ip", e))
+        return -1;
+    strcpy(word, v);
+    for (char *w = strtok_r(word, " ", &save); w; w = strtok_r(NULL, " ", &save), n++)
+        if (inet_pton(AF_INET, w, addr) != 1 && (inet_pton(AF_INET6, w, addr) != 1 || (strchr(w, ':') && strchr(w, '.'))))
+            return err_set(e, "ip: '%s' is not an IPv4 or IPv6 address", w);
+    return n > 8 ? err_set(e, "ip: more than 8 addresses") : 0;
+}
+
 static int vif_key(const char *key, const char *v, struct vif_spec *vif, struct err *e)
 {
-    static const char *const ignored[] = {"model", "type", "script", "ip", "vifname"};
+    static const char *const ignored[] = {"model", "type", "script", "vifname"};
     if (!strcmp(key, "mac"))
         return mac_parse(v, vif, e);
     if (!strcmp(key, "backend"))
         return copy(vif->backend, sizeof(vif->backend), v, key, e);
     if (!strcmp(key, "bridge"))
         return copy(vif->bridge, sizeof(vif->bridge), v, key, e);
+    if (!strcmp(key, "rate"))
+        return rate_parse(v, vif, e);
+    if (!strcmp(key, "vlan"))
+        return vlan_parse(v, vif, e);
+    if (!strcmp(key, "ip"))
+        return ip_parse(v, vif, e);
     if (!strcmp(key, "isolated")) {
         if (strcmp(v, "0") && strcmp(v, "1"))
             return err_set(e, "isolated: '%s' is neither 0 nor 1", v);
@@ -275,7 +339,7 @@ static int vif_key(const char *key, const char *v, struct vif_spec *vif, struct 
 
 int vif_parse(const char *text, struct vif_spec *vif, struct err *e)
 {
-    char field[160];
+    char field[192];
     bool bad = false;
     memset(vif, 0, sizeof(*vif));
     for (const char *p = text; p;) {

@@ -4,7 +4,8 @@
  *
  * disk: "key=value,flag,..." with vdev=, target=, backend=, backendtype=, format=, access=r|ro|w|rw, discard, no-discard,
  *       devtype=disk|cdrom; or positional "target,format,vdev,access" as xl takes it (empty fields allowed).
- * vif:  "mac=..,bridge=..,backend=..,model=..,type=..,script=..,ip=..,vifname=..,isolated=0|1"
+ * vif:  "mac=..,bridge=..,backend=..,isolated=0|1,rate=10Mb/s@50ms,vlan=1..4094,ip=ADDRESS [ADDRESS]..,model=..,type=..,script=..,
+ *       vifname=.."; the last four are for other hosts and ignored
  * pci:  "[SSSS:]BB:DD.F[,option...]"
  * Errors name the field. No allocation.
  */
@@ -30,6 +31,9 @@ struct vif_spec {
     uint8_t mac[6];
     bool has_mac;
     bool isolated;     /* from other isolated ones */
+    unsigned vlan;     /* 0 = none */
+    uint32_t rate_bytes, rate_us; /* so many bytes in each interval; 0 = no limit */
+    char ip[160];      /* addresses it may send from, separated by blanks; "" = any */
 };
 
 /* 0, or -1 with the field named in e. */

@@ -278,6 +278,12 @@ static void write_vif(struct tx *t, const void *arg)
     }
     tx_write(t, d->back, "type", "vif");
     tx_write(t, d->back, "isolated", "%d", vif->isolated);
+    if (vif->vlan)
+        tx_write(t, d->back, "vlan", "%u", vif->vlan);
+    if (vif->rate_bytes)
+        tx_write(t, d->back, "rate", "%u,%u", vif->rate_bytes, vif->rate_us);
+    if (vif->ip[0])
+        tx_write(t, d->back, "ip", "%s", vif->ip);
     tx_write(t, d->front, "mtu", "1500");
     if (vif->bridge[0])
         tx_write(t, d->back, "bridge", "%s", vif->bridge);
