@@ -39,7 +39,8 @@ static const struct verb verbs[] = {
      verb_block_detach},
     {"block-list", "DOMAIN...", "list a domain's disks", NULL, 1, -1, verb_block_list},
     {"network-attach", "DOMAIN [VIFSPEC...]", "give a domain another network interface",
-     "VIFSPEC as in the configuration: backend=net [mac=00:16:3e:xx:xx:xx] [bridge=wire0]\n", 1, -1, verb_network_attach},
+     "VIFSPEC as in the configuration: backend=net [mac=00:16:3e:xx:xx:xx] [bridge=wire0]\n"
+     "  [isolated=1] [vlan=5] [ip='10.0.0.1 fe80::1'] [rate=10Mb/s@50ms]\n", 1, -1, verb_network_attach},
     {"network-detach", "DOMAIN NUMBER|MAC", "take a network interface away from a domain (--force: at once)", NULL, 2, 3,
      verb_network_detach},
     {"network-list", "DOMAIN...", "list a domain's network interfaces", NULL, 1, -1, verb_network_list},
