@@ -163,6 +163,7 @@ static int create(uint64_t ram, unsigned vcpus, struct domain **out)
 int domain0_build(void)
 {
     uint64_t ram = boot_option_u64("control_mem", 256) << 20, end;
+    control_linger_s = (unsigned)boot_option_u64("control_linger", 0);
     unsigned vcpus = (unsigned)boot_option_u64("control_vcpus", MIN(bits_set(sched_online), 4u));
     struct domain *d;
     if (!boot_info.nr_modules) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, MSI messages, DMA. */
+/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, MSI messages, DMA. */
 #include "call/call.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -78,6 +78,37 @@ static int control(struct vcpu *v, uint32_t cmd, struct bh_op *op)
     return rc;
 }
 
+static struct domain *resting; /* holds a reference */
+
+static void rested(void *arg)
+{
+    struct domain *d = resting;
+    log_info("domain %u: goes on", d->id);
+    domain_unpause(d);
+    __atomic_store_n(&resting, NULL, __ATOMIC_RELEASE);
+    domain_put(d);
+}
+
+/* Stops the caller too, when this call is over. */
+static int rest(struct vcpu *v, const struct bh_op *op)
+{
+    static struct timer timer;
+    struct domain *nobody = NULL, *d;
+    if (!domain_has_role(v->dom, BH_ROLE_CONTROL)) return -EACCES;
+    if (op->domid != DOMID_SELF || op->u.rest.pad || !op->u.rest.ms || op->u.rest.ms > 60000) return -EINVAL;
+    if (!(d = domain_find(v->dom->id))) return -ESRCH;
+    if (!__atomic_compare_exchange_n(&resting, &nobody, d, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+        domain_put(d);
+        return -EBUSY;
+    }
+    log_info("domain %u: rests for %u ms", d->id, op->u.rest.ms);
+    for (unsigned i = 0; i < d->max_vcpus; i++)
+        if (d->vcpu[i]) sched_pause(&d->vcpu[i]->sched);
+    timer_init(&timer, rested, NULL);
+    timer_set(&timer, now_ns() + op->u.rest.ms * 1000000ull);
+    return 0;
+}
+
 static int info(struct vcpu *v, struct bh_op *op)
 {
     struct domain *d;
@@ -144,6 +175,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_restart:
     case BH_OP_crash: rc = control(v, cmd, &op); break;
     case BH_OP_info: rc = info(v, &op); break;
+    case BH_OP_rest: rc = rest(v, &op); break;
     case BH_OP_msi_bind:
     case BH_OP_msi_unbind:
     case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;

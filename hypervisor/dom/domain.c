@@ -11,6 +11,7 @@
 #include "lib/string.h"
 
 struct domain *domain0;
+unsigned control_linger_s;
 static struct domain *table[MAX_DOMAINS]; /* by id */
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_DOMLIST);
 static unsigned next_id = 1;
@@ -248,8 +249,22 @@ void domain_unpause(struct domain *d)
         if (d->vcpu[i]) sched_unpause(&d->vcpu[i]->sched);
 }
 
-_Noreturn static void machine_end(unsigned code, const char *why)
+static void linger_over(void *arg)
 {
+    log_info("domain 0 is gone: powering off");
+    machine_power_off();
+}
+
+/* The machine ends with domain 0; after a crash only when the others have run on for control_linger_s. */
+static void machine_end(unsigned code, const char *why)
+{
+    static struct timer linger;
+    if (code == SHUTDOWN_crash && control_linger_s) {
+        log_error("domain 0 is gone (%s): the others run on for %u s", why, control_linger_s);
+        timer_init(&linger, linger_over, NULL);
+        timer_set(&linger, now_ns() + control_linger_s * 1000000000ull);
+        return;
+    }
     if (code == SHUTDOWN_reboot) {
         log_info("domain 0 reboots the machine");
         machine_reset();
@@ -274,7 +289,10 @@ void domain_shutdown(struct domain *d, unsigned code, const char *why)
     for (unsigned i = 0; i < d->max_vcpus; i++)
         if (d->vcpu[i]) sched_pause(&d->vcpu[i]->sched);
     spin_unlock(&d->ctl_lock);
-    if (d == domain0) machine_end(d->shutdown_code, why);
+    if (d == domain0) {
+        machine_end(d->shutdown_code, why);
+        return;
+    }
     log_info("domain %u: shut down, reason %u: %s", d->id, d->shutdown_code, why);
     event_send_global_virq(VIRQ_DOM_EXC);
 }

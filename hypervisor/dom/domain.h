@@ -104,6 +104,7 @@ struct domain {
 };
 
 extern struct domain *domain0;
+extern unsigned control_linger_s; /* how long the machine goes on when domain 0 has crashed; 0 = not at all */
 
 /* dom/domain.c */
 void domains_init(void);

@@ -39,6 +39,8 @@ enum {
                              until the owner has stopped what its predecessor left running in the device */
     BH_OP_pirq_message = 9, /* DEVICE for its own, PCI for others. What a device is to be programmed with for a pirq that
                              PHYSDEVOP_map_pirq gave: IN u.msi.port = pirq, OUT u.msi.addr, data; -ESRCH no such pirq */
+    BH_OP_rest = 10,      /* CONTROL, DOMID_SELF only. Stop all vCPUs of the caller for u.rest.ms, to see who needs it; -EBUSY if
+                             it rests already, -EINVAL for a time out of range */
 };
 
 struct bh_op {
@@ -72,6 +74,10 @@ struct bh_op {
             uint32_t sbdf; /* IN the function */
             uint32_t pad;
         } dma;
+        struct {
+            uint32_t ms;   /* IN 1 to 60000 */
+            uint32_t pad;
+        } rest;
         uint8_t space[112];
     } u;
 };

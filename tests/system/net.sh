@@ -6,31 +6,7 @@
 . "$(dirname "$0")/lib/host.sh"
 : "${FAULTS:=kill wildptr stack heap loop stall}" "${SECONDS_LONG:=60}"
 
-# The echo service on the board's network: QEMU's 10.0.2.2 is this machine.
-python3 - "$OUT/port" >"$OUT/echo.log" 2>&1 <<'END' &
-import os, socketserver, sys
-class Echo(socketserver.BaseRequestHandler):
-    def handle(self):
-        print("connection", flush=True)
-        try:
-            while data := self.request.recv(65536):
-                self.request.sendall(data)
-            print("ended", flush=True)
-        except OSError as error:
-            print("RESET", error, flush=True)
-class Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = daemon_threads = True
-with Server(("127.0.0.1", 0), Echo) as server:
-    with open(sys.argv[1] + ".new", "w") as file:
-        file.write(str(server.server_address[1]))
-    os.rename(sys.argv[1] + ".new", sys.argv[1])
-    server.serve_forever()
-END
-echo_pid=$!
-trap 'kill $echo_pid 2>/dev/null' EXIT
-for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "$OUT/port" ] || sleep 0.5; done
-port=$(cat "$OUT/port")
-
+listen
 net_domain 'extra = "fault=store"'
 stock_guest guest "bh.net=dhcp bh.work=stream bh.port=$port bh.seconds=$SECONDS_LONG" "$NET"
 echo "FAULTS='$FAULTS'" >"$OUT/files/settings"

@@ -188,3 +188,13 @@ int verb_restart(struct handles *h, int argc, char **argv)
            (double)(op->u.info.started_ns - op->u.info.died_ns) / 1e6);
     return 0;
 }
+
+int verb_rest(struct handles *h, int argc, char **argv)
+{
+    char *end;
+    unsigned long seconds = strtoul(argv[1], &end, 10);
+    if (*end || !seconds || seconds > 60)
+        return usage("rest", "'%s' is not a number of seconds from 1 to 60", argv[1]);
+    bh_start(h, DOMID_SELF)->u.rest.ms = (uint32_t)seconds * 1000;
+    return bh_call(h, BH_OP_rest) ? complain("rest: %s", strerror(errno)) : 0;
+}

@@ -28,6 +28,7 @@ static const struct verb verbs[] = {
      "What follows is bhd's policy (on_crash): a driver domain is restarted in place.\n", 1, 1, verb_kill},
     {"restart", "DOMAIN", "restart a driver domain in place",
      "Its guests keep their devices and wait. Prints the incarnation and how long it was stopped.\n", 1, 1, verb_restart},
+    {"rest", "SECONDS", "stop the control domain itself for a while (1 to 60 s), to see that nobody needs it", NULL, 1, 1, verb_rest},
     {"domid", "NAME", "print a domain's id", NULL, 1, 1, verb_domid},
     {"domname", "ID", "print a domain's name", NULL, 1, 1, verb_domname},
     {"info", "", "print facts about the machine and the hypervisor", NULL, 0, 0, verb_info},

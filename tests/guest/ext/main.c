@@ -48,6 +48,24 @@ static void info_and_refusals(void)
     REFUSED(bh_simple(BH_OP_dma_enable, DOMID_SELF));
 }
 
+/* All of us stops for the time asked for, and nothing else happens. */
+static void rest(void)
+{
+    struct bh_op b = { .u.rest = { .ms = 50 } };
+    uint64_t before = rt_now();
+    IS(bh(BH_OP_rest, DOMID_SELF, &b), 0);
+    uint64_t took = rt_now() - before;
+    check(took >= 50 * MS && took < 2000 * MS, "a rest of 50 ms took %lu us", took / 1000);
+    b = (struct bh_op){ 0 };
+    REFUSED(bh(BH_OP_rest, DOMID_SELF, &b));
+    b.u.rest.ms = 60001;
+    REFUSED(bh(BH_OP_rest, DOMID_SELF, &b));
+    b.u.rest.ms = 10;
+    REFUSED(bh(BH_OP_rest, 0x7000, &b));
+    b.u.rest.pad = 1;
+    REFUSED(bh(BH_OP_rest, DOMID_SELF, &b));
+}
+
 static void roles(struct child *c)
 {
     struct bh_op b = { .u.roles = { .roles = BH_ROLE_DEVICE } };
@@ -174,6 +192,7 @@ void domain_main(const char *cmdline)
 {
     struct child c;
     info_and_refusals();
+    rest();
     if (child_build(&c, child_count)) {
         roles(&c);
         restart(&c);

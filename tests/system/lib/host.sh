@@ -84,5 +84,13 @@ on_crash = "preserve"
 END
     for line in "$@"; do echo "$line" >>"$OUT/domains/30-$name.cfg"; done
 }
+# listen [tell]: the services of lib/listen.py for this test; sets $port (echo) and $tell, which writes to $OUT/tell.
+listen() {
+    python3 "$TOP/tests/system/lib/listen.py" "$OUT/port" ${1:+"$OUT/tell"} >"$OUT/echo.log" 2>&1 &
+    echo_pid=$!
+    trap 'kill $echo_pid 2>/dev/null' EXIT
+    for _ in 1 2 3 4 5 6 7 8 9 10; do [ -e "$OUT/port" ] || sleep 0.5; done
+    read -r port tell <"$OUT/port" || fail "no echo service"
+}
 DISK='disk = ["backend=disk,vdev=xvda,target=nvme0n1p1"]'
 NET='vif = ["backend=net,mac=00:16:3e:00:00:01"]'
