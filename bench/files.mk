@@ -3,3 +3,12 @@
 bench: $$(MACHINE)
 	bench/run
 .PHONY: bench
+
+# The micro benchmark's PVH kernel, for Bulkhead and Xen alike.
+MICRO_SRC := $(RT_SRC) tests/guest/lib.c bench/micro/main.c
+$(B)/bench/micro.elf: $(call obj,rt,$(MICRO_SRC)) stubdoms/rt/rt.lds
+	@mkdir -p $(@D)
+	@echo "  $@"
+	$(RT_LINK) -o $@ $(filter %.o,$^)
+$(call obj,rt,bench/micro/main.c): X_CFLAGS = -D__XEN_TOOLS__
+-include $(patsubst %.o,%.d,$(call obj,rt,bench/micro/main.c))

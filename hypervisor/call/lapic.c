@@ -31,7 +31,7 @@ int lapic_write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 }
 
 /* The instruction at RIP, at most MAX_INSN bytes; how many there are. */
-static unsigned fetch(const struct vcpu *v, uint8_t *insn)
+static unsigned fetch(struct vcpu *v, uint8_t *insn)
 {
     uint64_t rip = v->hv.regs.rip;
     unsigned here = (unsigned)MIN((uint64_t)MAX_INSN, PAGE_SIZE - (rip & (PAGE_SIZE - 1)));

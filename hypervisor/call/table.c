@@ -100,7 +100,9 @@ void call_hypercall(struct vcpu *v)
     }
     struct call_args args = {{r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
     this_cpu(call_started) = now_ns();
+    hvcpu_keep_walks(&v->hv, true);
     long result = run_one(v, r->rax, &args);
+    hvcpu_keep_walks(&v->hv, false);
     if (result != CALL_RESTARTED) r->rax = (uint64_t)result;
 }
 

@@ -37,6 +37,9 @@ struct hvcpu {
     uint64_t flush_seen;
     uint64_t asid_gen;
     uint32_t asid;
+    /* The pages that the present hypercall's arguments were last found in: looked up once, as a TLB would. */
+    bool keep_walks;       /* set around a hypercall of this vCPU, on its own CPU */
+    struct hv_walk { uint64_t page; gpa_t gpa; bool valid, write; } walk[2];
 };
 enum hv_exit_kind {
     EXIT_NONE,        /* interrupt of the host was taken, or handled in cpu/: just look at softirqs */
@@ -97,8 +100,10 @@ void hvcpu_state_sipi(struct hvcpu *v, uint8_t page);
 /* Translate a guest virtual address with the guest's own tables (all modes). -EFAULT without a mapping (or right to write). */
 int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out);
 /* Copy by guest virtual address of the running vCPU. -EFAULT; reads each byte once. */
-int guest_read(const struct hvcpu *v, void *dst, uint64_t va, size_t len);
-int guest_write(const struct hvcpu *v, uint64_t va, const void *src, size_t len);
+/* Between true and false a page is looked up once, as a TLB would: around one hypercall of v, on v's own CPU. */
+void hvcpu_keep_walks(struct hvcpu *v, bool keep);
+int guest_read(struct hvcpu *v, void *dst, uint64_t va, size_t len);
+int guest_write(struct hvcpu *v, uint64_t va, const void *src, size_t len);
 bool hvcpu_64bit(const struct hvcpu *v); /* in long mode with a 64-bit code segment */
 /* cpu/mmio.c: an access to a device's registers by 64-bit code, `n` bytes from RIP on. -EINVAL: not one of those it knows. */
 struct mmio_access {

@@ -226,8 +226,8 @@ static int read_entry(struct p2m *p, uint64_t table, unsigned index, unsigned si
     return 0;
 }
 
-/* v's p2m held */
-static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, bool write, gpa_t *out)
+/* v's p2m held. *writable: no level forbids writing. */
+static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, gpa_t *out, bool *writable)
 {
     bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE;
     unsigned levels = longmode ? 4 : pae ? 3 : 2, bits = pae ? 9 : 10, size = pae ? 8 : 4;
@@ -235,6 +235,7 @@ static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, boo
     uint64_t table = longmode ? s->cr3 & addr_mask : s->cr3 & (pae ? 0xffffffe0u : 0xfffff000u);
     if (longmode && (int64_t)(va << 16) >> 16 != (int64_t)va)
         return -EFAULT;
+    *writable = true;
     for (unsigned l = levels; l-- > 0;) {
         unsigned shift = PAGE_SHIFT + bits * l;
         uint64_t e, mask = (1ull << bits) - 1;
@@ -243,8 +244,7 @@ static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, boo
         if (read_entry(v->p2m, table, (unsigned)(va >> shift & mask), size, &e) || !(e & 1))
             return -EFAULT;
         bool pdpte = !longmode && pae && l == 2;
-        if (write && !pdpte && !(e & 2))
-            return -EFAULT;
+        *writable &= pdpte || (e & 2);
         if (l == 0 || (l < 3 && !pdpte && (e & 0x80) && (pae || (s->cr4 & BIT(4))))) {
             uint64_t off = (1ull << shift) - 1;
             *out = gpa((e & addr_mask & ~off) | (va & off));
@@ -256,38 +256,62 @@ static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, boo
 }
 
 /* v's p2m held */
-static int translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
+static int translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out, bool *writable)
 {
     struct hv_mode s;
     cpu->get_mode(v, &s);
     if (!(s.cr0 & CR0_PG)) {
         *out = gpa(va & 0xffffffff);
+        *writable = true;
         return 0;
     }
-    return walk(v, &s, va, write, out);
+    int rc = walk(v, &s, va, out, writable);
+    return rc == 0 && write && !*writable ? -EFAULT : rc;
 }
 
 int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
 {
+    bool writable;
     p2m_hold(v->p2m);
-    int rc = translate(v, va, write, out);
+    int rc = translate(v, va, write, out, &writable);
     p2m_release(v->p2m);
     return rc;
 }
 
+void hvcpu_keep_walks(struct hvcpu *v, bool keep)
+{
+    v->keep_walks = keep;
+    v->walk[0].valid = v->walk[1].valid = false;
+}
+
+/* As translate, by a walk kept if there is one. */
+static int translate_again(struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
+{
+    struct hv_walk *w = &v->walk[va >> PAGE_SHIFT & 1];
+    if (!w->valid || w->page != va >> PAGE_SHIFT || (write && !w->write)) {
+        struct hv_walk new = {.page = va >> PAGE_SHIFT, .valid = v->keep_walks};
+        int rc = translate(v, va & ~(PAGE_SIZE - 1), write, &new.gpa, &new.write);
+        if (rc)
+            return rc;
+        *w = new;
+    }
+    *out = gpa(w->gpa.v | (va & (PAGE_SIZE - 1)));
+    return 0;
+}
+
 /* What lies in one page, the way there and the copy under one hold. */
-static int copy_page(const struct hvcpu *v, uint64_t va, void *buf, size_t n, bool write)
+static int copy_page(struct hvcpu *v, uint64_t va, void *buf, size_t n, bool write)
 {
     gpa_t a;
     p2m_hold(v->p2m);
-    void *at = translate(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write);
+    void *at = translate_again(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write);
     if (at)
         memcpy(write ? at : buf, write ? buf : at, n);
     p2m_release(v->p2m);
     return at ? 0 : -EFAULT;
 }
 
-static int copy(const struct hvcpu *v, uint64_t va, void *buf, size_t len, bool write)
+static int copy(struct hvcpu *v, uint64_t va, void *buf, size_t len, bool write)
 {
     char *b = buf;
     while (len) {
@@ -301,8 +325,8 @@ static int copy(const struct hvcpu *v, uint64_t va, void *buf, size_t len, bool 
     return 0;
 }
 
-int guest_read(const struct hvcpu *v, void *dst, uint64_t va, size_t len) { return copy(v, va, dst, len, false); }
-int guest_write(const struct hvcpu *v, uint64_t va, const void *src, size_t len)
+int guest_read(struct hvcpu *v, void *dst, uint64_t va, size_t len) { return copy(v, va, dst, len, false); }
+int guest_write(struct hvcpu *v, uint64_t va, const void *src, size_t len)
 {
     return copy(v, va, (void *)(uintptr_t)src, len, true);
 }

@@ -181,7 +181,7 @@ static uint32_t read_counter(uint64_t *when)
 
 void apic_timer_calibrate(void)
 {
-    uint64_t start, end;
+    uint64_t start = 0, end = 0;
     uint32_t from, to;
 
     if (tsc_deadline)
