@@ -37,4 +37,4 @@ $(B)/bench/fakexen.so: bench/fakexen.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -shared -fPIC -o $@ $<
 -include $(B)/bench/fakexen.d
-all: $(B)/bench/fakexen.so
+bench: $(B)/bench/fakexen.so

@@ -26,7 +26,7 @@ static unsigned ports_open, next_port, notified[DOMAINS];
 static int event_fd = -1;
 static int queue[256];
 static unsigned queued;
-static xc_dominfo_t infos[DOMAINS];
+static xc_domaininfo_t infos[DOMAINS];
 
 xenevtchn_handle *xenevtchn_open(xentoollog_logger *logger, unsigned flags)
 {
@@ -101,7 +101,7 @@ xc_interface *xc_interface_open(xentoollog_logger *l, xentoollog_logger *d, unsi
     return (xc_interface *)&infos;
 }
 
-int xc_domain_getinfo(xc_interface *h, uint32_t domid, unsigned max, xc_dominfo_t *info)
+int xc_domain_getinfolist(xc_interface *h, uint32_t domid, unsigned max, xc_domaininfo_t *info)
 {
     *info = infos[domid];
     return 1;
@@ -185,7 +185,7 @@ static void begin(void)
     memset(pages, 0, sizeof(pages));
     memset(infos, 0, sizeof(infos));
     for (unsigned i = 0; i < DOMAINS; i++)
-        infos[i].domid = i;
+        infos[i].domain = (domid_t)i;
     next_port = queued = 0;
     base = event_base_new();
     CU_ASSERT_FATAL(base && loop_open(base, &s) && store_init(&s, &xen_host));
@@ -340,14 +340,14 @@ static void test_full(void)
 static void test_states(void)
 {
     begin();
-    infos[2].shutdown = 1;
-    infos[3].dying = 1;
+    infos[2].flags |= XEN_DOMINF_shutdown;
+    infos[3].flags |= XEN_DOMINF_dying;
     CU_ASSERT_EQUAL(domains_refresh(&s), 2);
     CU_ASSERT_PTR_NOT_NULL(domain_find(&s, 2));
     CU_ASSERT_PTR_NULL(domain_find(&s, 3));
     CU_ASSERT_EQUAL(mapped[3], 0);
     CU_ASSERT_EQUAL(domains_refresh(&s), 0);
-    infos[1].domid = 7; /* the answer is about a later domain: ours is gone */
+    infos[1].domain = 7; /* the answer is about a later domain: ours is gone */
     CU_ASSERT_EQUAL(domains_refresh(&s), 1);
     CU_ASSERT_PTR_NULL(domain_find(&s, 1));
     end();

@@ -120,9 +120,8 @@ static int read_path(struct cfg *cfg, const char *key, const char *file, char *o
         return cfg_error(cfg, key, e, "empty file name");
     const char *slash = strrchr(file, '/');
     int dir = name[0] == '/' || !slash ? 0 : (int)(slash - file + 1);
-    if (dir + strlen(name) >= DOMCFG_MAX_PATH)
+    if (snprintf(out, DOMCFG_MAX_PATH, "%.*s%s", dir, file, name) >= DOMCFG_MAX_PATH)
         return cfg_error(cfg, key, e, "longer than %d characters", DOMCFG_MAX_PATH - 1);
-    snprintf(out, DOMCFG_MAX_PATH, "%.*s%s", dir, file, name);
     return 1;
 }
 

@@ -183,15 +183,15 @@ static int ring_open(struct store *s, struct domain *d, uint64_t gfn, uint32_t p
 
 static enum domain_state domain_state(uint16_t domid)
 {
-    xc_dominfo_t info;
+    xc_domaininfo_t info;
 
     if (!control)
         control = xc_interface_open(NULL, NULL, 0);
     if (!control)
         return DOMAIN_RUNS;
-    if (xc_domain_getinfo(control, domid, 1, &info) != 1 || info.domid != domid || info.dying)
+    if (xc_domain_getinfolist(control, domid, 1, &info) != 1 || info.domain != domid || (info.flags & XEN_DOMINF_dying))
         return DOMAIN_GONE;
-    return info.shutdown ? DOMAIN_SHUTDOWN : DOMAIN_RUNS;
+    return info.flags & XEN_DOMINF_shutdown ? DOMAIN_SHUTDOWN : DOMAIN_RUNS;
 }
 
 const struct host_ops xen_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state };
