@@ -72,7 +72,7 @@ int xb_read_str(const char *dir, const char *node, char *buf, unsigned size)
 
 int xb_printf(const char *dir, const char *node, const char *fmt, ...)
 {
-    char path[PATH_MAX_LEN], value[256];
+    char path[PATH_MAX_LEN], value[400];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(value, sizeof(value), fmt, ap);
@@ -345,6 +345,8 @@ static void back_changed(struct xb_dev *d, const char *node)
     } else if (!*node && read_state(d->back) == XenbusStateUnknown) {
         disconnect(d);
         d->gone = true;
+    } else if (*node && d->ops->written && !d->gone) {
+        d->ops->written(d, node);
     }
     settle(d);
 }

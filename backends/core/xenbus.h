@@ -29,6 +29,8 @@ struct xb_ops {
     /* Stop and give everything back. false: xb_let_go() comes when the last request is done. */
     bool (*disconnect)(struct xb_dev *d);
     void (*forget)(struct xb_dev *d); /* free d->priv; nothing is connected any more */
+    /* A node of the backend's directory was written, by whomever, and it is not one of this machine's. May be NULL. */
+    void (*written)(struct xb_dev *d, const char *node);
 };
 
 struct xb_dev {

@@ -27,6 +27,7 @@ struct vif_queue {
     struct progress tx_progress, rx_progress;
 };
 
+/* As the guest sees it: tx is what it sends. Dropped: by the switch, for a rule or for want of room; errors: no packets at all. */
 struct vif_stats { uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped, rx_packets, rx_bytes, rx_errors, rx_dropped; };
 
 struct vif {

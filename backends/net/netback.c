@@ -345,6 +345,21 @@ void vif_broken(struct vif *v, const char *why)
     xb_break(v->xb);
 }
 
+/* Whoever writes "?" to `statistics` gets the figures there. */
+static void written(struct xb_dev *d, const char *node)
+{
+    const struct vif *v = d->priv;
+    char text[4];
+    if (strcmp(node, "statistics") || !v || xb_read_str(d->back, node, text, sizeof(text)) || strcmp(text, "?"))
+        return;
+    const struct vif_stats *s = &v->stats;
+    xb_printf(d->back, node, "incarnation=%u tx_packets=%llu tx_bytes=%llu tx_errors=%llu tx_dropped=%llu rx_packets=%llu "
+              "rx_bytes=%llu rx_errors=%llu rx_dropped=%llu", host_incarnation(),
+              (unsigned long long)s->tx_packets, (unsigned long long)s->tx_bytes, (unsigned long long)s->tx_errors,
+              (unsigned long long)s->tx_dropped, (unsigned long long)s->rx_packets, (unsigned long long)s->rx_bytes,
+              (unsigned long long)s->rx_errors, (unsigned long long)s->rx_dropped);
+}
+
 static void forget(struct xb_dev *d)
 {
     host_free(d->priv);
@@ -353,6 +368,7 @@ static void forget(struct xb_dev *d)
 
 static const struct xb_ops ops = {
     .type = "vif", .probe = probe, .connect = connect, .run = run, .disconnect = disconnect, .forget = forget,
+    .written = written,
 };
 
 void netback_lost(unsigned number, const char *why)

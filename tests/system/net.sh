@@ -30,6 +30,9 @@ grep 'live-lock' "$(console net)" || fail "the queue that stopped was not notice
 grep -q '^GUEST RESULT ok' "$(console guest)" || fail "the stream failed"
 grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console guest)" || fail "no byte verified"
 grep -q 'incarnation '$((n + 1)) "$(console net)" || fail "the net domain is not in incarnation $((n + 1))"
+bh network-stats guest | tee /tmp/stats
+awk -v incarnation=$((n + 1)) '$1 ~ /^vif[0-9]+\.0$/ && $2 == incarnation && $3 > 0 && $4 > 0 && $7 > 0 && $8 > 0 { ok = 1 } END { exit !ok }' \
+    /tmp/stats || fail "the figures of the interface are wrong"
 bh network-list guest | grep -q '^0 .* 4 ' || fail "the interface is not connected: $(bh network-list guest)"
 END
 LIMIT=380 board --nic user

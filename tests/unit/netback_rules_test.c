@@ -201,11 +201,44 @@ static void ip(void)
     CHECK(sent(b, a->mac, 60) && a->packets == 1);                /* b may send what it likes */
 }
 
+/* --- figures --- */
+
+static void statistics(void)
+{
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    set(a->back, "ip", "10.0.0.1");
+    start();
+    connect_front(a, false);
+    connect_front(b, false);
+    CHECK(sent(b, a->mac, 100) && sent(b, a->mac, 200) && sent(b, all, 60));
+    CHECK(sent(a, b->mac, 60)); /* not IP: dropped */
+    nf_slot(a, 0, 13);
+    nf_push(a, 1);
+    settle();
+    set(a->back, "statistics", "?");
+    set(b->back, "statistics", "?");
+    settle();
+    CHECK(!strcmp(back(a, "statistics"), "incarnation=1 tx_packets=1 tx_bytes=60 tx_errors=1 tx_dropped=1 "
+                  "rx_packets=3 rx_bytes=360 rx_errors=0 rx_dropped=0"));
+    CHECK(strstr(back(b, "statistics"), " tx_packets=3 tx_bytes=360 tx_errors=0 tx_dropped=0 rx_packets=0 "));
+    set(a->back, "statistics", "what?"); /* anything else is nobody's question */
+    settle();
+    CHECK(!strcmp(back(a, "statistics"), "what?"));
+    struct netfront *c = nf_new(5, 3); /* before it is connected */
+    settle();
+    set(c->back, "statistics", "?");
+    settle();
+    CHECK(strstr(back(c, "statistics"), " tx_packets=0 "));
+}
+
 CASE(live_lock)
 CASE(rate)
 CASE(large_debt)
 CASE(vlan)
 CASE(ip)
+CASE(statistics)
 
 int main(void)
 {
@@ -216,6 +249,7 @@ int main(void)
         {"rate and large packets", test_large_debt},
         {"VLANs", test_vlan},
         {"IP addresses", test_ip},
+        {"statistics", test_statistics},
         CU_TEST_INFO_NULL,
     };
     return suite_run("netback_rules", NULL, tests);

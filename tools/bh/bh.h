@@ -23,7 +23,7 @@ struct verb {
 verb_fn verb_create, verb_destroy, verb_pause, verb_unpause, verb_shutdown, verb_reboot, verb_kill, verb_restart, verb_rename, verb_rest;
 verb_fn verb_list, verb_domid, verb_domname, verb_info, verb_dmesg;
 verb_fn verb_block_attach, verb_block_detach, verb_block_list, verb_pci_list;
-verb_fn verb_network_attach, verb_network_detach, verb_network_list;
+verb_fn verb_network_attach, verb_network_detach, verb_network_list, verb_network_stats;
 verb_fn verb_console;
 
 /* "bh: ..." on standard error; returns 1. */

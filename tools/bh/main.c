@@ -45,6 +45,9 @@ static const struct verb verbs[] = {
     {"network-detach", "DOMAIN NUMBER|MAC", "take a network interface away from a domain (--force: at once)", NULL, 2, 3,
      verb_network_detach},
     {"network-list", "DOMAIN...", "list a domain's network interfaces", NULL, 1, -1, verb_network_list},
+    {"network-stats", "DOMAIN...", "print what a domain's network interfaces have sent and received",
+     "As the domain sees it: Tx is what it sent. Drop: by the switch, for a rule of the interface or for want of room; Err: what was\n"
+     "no packet. Counted since the network domain started last (its incarnation).\n", 1, -1, verb_network_stats},
     {"pci-assignable-list", "", "list PCI functions that can be assigned", "Needs pcid.\n", 0, 0, verb_pci_list},
 };
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
