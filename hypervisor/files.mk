@@ -24,6 +24,7 @@ HV_TEST_CFLAGS := -include stdint.h -Itests/unit/hv -Itests/unit -Ihypervisor -D
 $(eval $(call unit_test,hv_mem,tests/unit/hv_mem_test.c tests/unit/hv/fake_hv.c hypervisor/mem/frames.c hypervisor/mem/heap.c hypervisor/mem/pagetable.c hypervisor/mem/p2m.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,vlapic,tests/unit/vlapic_test.c hypervisor/irq/vlapic.c hypervisor/cpu/mmio.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,acpi,tests/unit/acpi_test.c tests/unit/hv/fake_hv.c hypervisor/boot/acpi.c hypervisor/lib/machine.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,log,tests/unit/log_test.c hypervisor/lib/log.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,vtd,tests/unit/vtd_test.c tests/unit/hv/fake_hv.c hypervisor/mem/dmar.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,handles,tests/unit/handles_test.c tests/unit/hv/fake_hv.c hypervisor/irq/handles.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,passthrough,tests/unit/passthrough_test.c tests/unit/hv/fake_hv.c hypervisor/dom/passthrough.c \

@@ -126,7 +126,7 @@ static void do_hlt(struct vcpu *v)
         sched_block(&v->sched, has_work, v);
         return;
     }
-    if (v->nmi_pending) return;
+    if (v->nmi_pending && !v->hv.nmi_masked) return;
     /* Nothing but INIT or an NMI can wake it. */
     sched_set_down(&v->sched, true);
     for (unsigned i = 0; i < d->max_vcpus; i++)

@@ -32,6 +32,7 @@ struct hvcpu {
     uint64_t spec_ctrl;
     uint64_t dr[4];        /* DR0-DR3, kept while another vCPU is on the CPU */
     bool event_pending;    /* an event is queued for injection at the next run (or was interrupted while being delivered) */
+    bool nmi_masked;       /* from the injection of an NMI to the guest's IRET from it: no other one may be injected */
     bool want_window;      /* exit as soon as an interrupt can be taken */
     unsigned last_cpu;     /* of the last run; with the two below: when its TLB entries are stale */
     uint64_t flush_seen;

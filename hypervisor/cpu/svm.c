@@ -200,7 +200,7 @@ static int svm_set_state(struct hvcpu *v, const struct hv_state *s)
     b->sysenter_eip = s->sysenter_eip;
     b->shadow = 0;
     b->eventinj = 0;
-    v->event_pending = false;
+    v->event_pending = v->nmi_masked = false;
     v->want_window = false;
     v->last_cpu = ~0u; /* a new start: its address spaces are not those that the TLB knows */
     return 0;
@@ -238,7 +238,11 @@ static void inject(struct hvcpu *v, uint32_t type, uint8_t vector, bool has_erro
 }
 
 static void svm_inject_interrupt(struct hvcpu *v, uint8_t vector) { inject(v, EVENT_INTR, vector, false, 0); }
-static void svm_inject_nmi(struct hvcpu *v) { inject(v, EVENT_NMI, 2, false, 0); }
+static void svm_inject_nmi(struct hvcpu *v)
+{
+    inject(v, EVENT_NMI, 2, false, 0);
+    v->nmi_masked = true;
+}
 static void svm_inject_exception(struct hvcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
     inject(v, EVENT_EXCEPTION, vector, has_error, error);
@@ -304,7 +308,7 @@ static void decode_npf(const struct vmcb *b, struct vmexit *x)
 static const struct { uint16_t code; uint8_t kind, len; } simple_exits[] = {
     {SVM_VMMCALL, EXIT_HYPERCALL, 3}, {SVM_CPUID, EXIT_CPUID, 2}, {SVM_HLT, EXIT_HLT, 1}, {SVM_XSETBV, EXIT_XSETBV, 3},
     {SVM_WBINVD, EXIT_WBINVD, 2}, {SVM_INVD, EXIT_WBINVD, 2}, {SVM_PAUSE, EXIT_PAUSE, 2}, {SVM_VINTR, EXIT_WINDOW, 0},
-    {SVM_SHUTDOWN, EXIT_TRIPLE_FAULT, 0}, {SVM_INTR, EXIT_NONE, 0}, {SVM_NMI, EXIT_NONE, 0}, {SVM_SMI, EXIT_NONE, 0},
+    {SVM_SHUTDOWN, EXIT_TRIPLE_FAULT, 0}, {SVM_INTR, EXIT_NONE, 0}, {SVM_NMI, EXIT_NONE, 0}, {SVM_IRET, EXIT_NONE, 0}, {SVM_SMI, EXIT_NONE, 0},
     {SVM_EXCP + 18, EXIT_NONE, 0},
 };
 
@@ -350,7 +354,8 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     b->rflags = v->regs.rflags;
     b->tsc_offset = v->tsc_offset;
     b->v_intr = V_INTR_MASKING | (v->want_window ? V_IRQ | V_IGN_TPR : 0);
-    b->misc1 = (b->misc1 & ~(uint32_t)MISC1_VINTR) | (v->want_window ? (uint32_t)MISC1_VINTR : 0);
+    b->misc1 = (b->misc1 & ~(uint32_t)(MISC1_VINTR | MISC1_IRET)) | (v->want_window ? (uint32_t)MISC1_VINTR : 0) |
+               (v->nmi_masked ? (uint32_t)MISC1_IRET : 0);
     b->clean = 0;
     bool shadow = b->shadow & 1, injected = v->event_pending;
     uint64_t rip = b->rip;
@@ -367,6 +372,10 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
      * would be delivered between STI and HLT, and the HLT would then sleep on an event that has come. */
     if (shadow && rip == b->rip && (b->exitcode == SVM_INTR || b->exitcode == SVM_NMI))
         b->shadow |= 1;
+    if (b->exitcode == SVM_IRET) { /* it is still to be run: the next NMI comes behind it */
+        v->nmi_masked = false;
+        b->shadow |= 1;
+    }
     requeue_event(v, b);
     /* Take it here and nowhere else. An event is delivered before an interrupt is looked at: where each delivery ends in the
      * next exit and the next event, none of the exits would be the interrupt's. */

@@ -47,11 +47,11 @@ static void flush_line(struct domain *d)
     d->console_line[d->console_len] = '\0';
     d->console_len = 0;
     if (now - d->log_window_ns > 1000000000ull) {
-        if (d->log_lines > LINES_A_SECOND) log_warn("domain %u: %u lines dropped", d->id, d->log_lines - LINES_A_SECOND);
+        if (d->log_lines > LINES_A_SECOND) log_guest("domain %u: %u lines dropped", d->id, d->log_lines - LINES_A_SECOND);
         d->log_window_ns = now;
         d->log_lines = 0;
     }
-    if (++d->log_lines <= LINES_A_SECOND) log_info("d%u: %s", d->id, d->console_line);
+    if (++d->log_lines <= LINES_A_SECOND) log_guest("d%u: %s", d->id, d->console_line);
 }
 
 int console_write(struct domain *d, const char *s, unsigned n)

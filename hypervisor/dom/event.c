@@ -20,6 +20,7 @@ struct event_msi {
     evtchn_port_t port;
     bool pirq;                  /* by event_map_pirq: the port is its own while it is unbound too */
     bool bound;                 /* e */
+    bool held;                  /* e: back, to the end of the slot */
 };
 static domid_t virq_handler[NR_VIRQS]; /* of global VIRQs; domain 0 unless set */
 
@@ -30,9 +31,12 @@ static struct event_channel *channel(struct domain *d, evtchn_port_t port)
 }
 static struct vcpu *vcpu_of(struct domain *d, unsigned id) { return id < d->max_vcpus && id < MAX_VCPUS ? d->vcpu[id] : NULL; }
 
+static void msi_slot_over(void *arg);
+
 int events_init(struct domain *d)
 {
     spin_init(&d->event_lock, LOCK_EVENT);
+    timer_init(&d->events.msi_timer, msi_slot_over, d);
     d->events.ch = heap_alloc(FIRST_PORTS * sizeof(struct event_channel));
     if (!d->events.ch) return -ENOMEM;
     d->events.max_ports = FIRST_PORTS;
@@ -241,13 +245,51 @@ int event_bind_ipi(struct domain *d, unsigned vcpu, evtchn_port_t *port)
     return p < 0 ? p : 0;
 }
 
+/* The slot is over: what was held back goes on, and is told once for all that was lost. */
+static void msi_slot_over(void *arg)
+{
+    struct domain *d = arg;
+    spin_lock(&d->event_lock);
+    for (evtchn_port_t p = 1; p < d->events.max_ports; p++) {
+        struct event_channel *c = &d->events.ch[p];
+        if (c->state != EV_MSI || !c->msi->held) continue;
+        c->msi->held = false;
+        msi_hold(&c->msi->handle, false);
+        if (c->msi->bound) set_pending(d, p, c->vcpu);
+    }
+    spin_unlock(&d->event_lock);
+}
+
+/* d's event_lock held: no device takes the CPUs' time by its interrupts. */
+static void count_msi(struct domain *d, struct event_msi *m)
+{
+    struct event_channels *e = &d->events;
+    uint64_t now = now_ns();
+    if (now - e->msi_slot >= EVENT_MSI_SLOT_NS) {
+        e->msi_slot = now;
+        e->msi_count = 0;
+    }
+    if (++e->msi_count <= EVENT_MSI_PER_SLOT || m->held) return;
+    m->held = msi_hold(&m->handle, true);
+    if (!m->held) return;
+    timer_set(&e->msi_timer, e->msi_slot + EVENT_MSI_SLOT_NS);
+    if (e->msi_count != EVENT_MSI_PER_SLOT + 1) return;
+    e->msi_storms++;
+    if (!(e->msi_storms & (e->msi_storms - 1)))
+        log_warn("domain %u: more than %u interrupts of its devices in %llu us, the %u. time: held back", d->id, EVENT_MSI_PER_SLOT,
+                 EVENT_MSI_SLOT_NS / 1000, e->msi_storms);
+}
+
 /* msi_handle.fire: the device's interrupt came. */
 static void fire_msi(void *arg)
 {
     struct event_msi *m = arg;
     spin_lock(&m->dom->event_lock);
     struct event_channel *c = channel(m->dom, m->port);
-    if (c && c->state == EV_MSI && c->msi == m && m->bound) set_pending(m->dom, m->port, c->vcpu);
+    if (c && c->state == EV_MSI && c->msi == m) {
+        count_msi(m->dom, m);
+        if (m->bound) set_pending(m->dom, m->port, c->vcpu);
+    }
     spin_unlock(&m->dom->event_lock);
 }
 
@@ -402,6 +444,7 @@ void events_destroy(struct domain *d)
     spin_unlock(&d->event_lock);
     event_reset(d);
     for (evtchn_port_t p = 1; p < d->events.max_ports; p++) event_unmap_pirq(d, p);
+    timer_cancel(&d->events.msi_timer);
     for (unsigned i = 0; i < NR_VIRQS; i++)
         if (virq_handler[i] == d->id) virq_handler[i] = 0;
 }

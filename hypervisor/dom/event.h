@@ -7,6 +7,7 @@
 #define DOM_EVENT_H
 #include <xen/event_channel.h>
 #include "lib/lock.h"
+#include "sched/timer.h"
 
 #define EVENT_MAX_PORTS 4096 /* 64 * 64; port 0 is never used */
 enum event_state { EV_FREE, EV_RESERVED, EV_UNBOUND, EV_INTERDOMAIN, EV_VIRQ, EV_IPI, EV_MSI };
@@ -22,10 +23,16 @@ struct event_channel {
 };
 #define EVENT_MAX_KEPT 8
 #define EVENT_MAX_MSI 64     /* of one domain: CPU vectors are few and all driver domains' */
+/* Messages of a domain's devices that are taken in one slot; one that comes beyond is held back to its end, and tells then. */
+#define EVENT_MSI_SLOT_NS 1000000ull
+#define EVENT_MSI_PER_SLOT 200u
 struct event_channels {
     struct event_channel *ch;   /* heap, max_ports entries; grown by doubling up to `limit` */
     unsigned max_ports, limit;
     unsigned nr_msi;            /* ports bound to messages of devices */
+    uint64_t msi_slot;          /* start of the present slot, ns */
+    unsigned msi_count, msi_storms; /* messages in it; slots that had too many */
+    struct timer msi_timer;     /* the end of a slot that had too many */
     struct { evtchn_port_t port; domid_t remote; } kept[EVENT_MAX_KEPT]; /* ports of the snapshot */
     unsigned nr_kept;
 };

@@ -152,7 +152,7 @@ static bool callback_pending(const struct vcpu *v)
 
 bool vcpu_has_work(struct vcpu *v)
 {
-    return v->nmi_pending || v->sipi_pending || vlapic_highest(&v->lapic) >= 0 ||
+    return (v->nmi_pending && !v->hv.nmi_masked) || v->sipi_pending || vlapic_highest(&v->lapic) >= 0 ||
            (!v->upcall_vector && v->info && READ_ONCE(v->info->evtchn_upcall_pending));
 }
 
@@ -167,6 +167,7 @@ static void inject_next(struct vcpu *v)
         if (!callback)
             vlapic_ack(&v->lapic, (uint8_t)vector);
         cpu->inject_interrupt(&v->hv, (uint8_t)vector);
+        if (!v->lapic.timer_deadline_ns && vlapic_timer_resume(&v->lapic, now_ns())) vcpu_lapic_timer_changed(v);
         v->hv.want_window = vlapic_highest(&v->lapic) >= 0;
     } else if (cpu->in_shadow(&v->hv) && (v->hv.regs.rflags & RFLAGS_IF)) {
         /* A window opened now would fire before the instruction in the shadow. If that is HLT it exits by itself. */
@@ -210,7 +211,9 @@ void vcpu_prepare_entry(struct vcpu *v)
 {
     if (__atomic_exchange_n(&v->sipi_pending, false, __ATOMIC_SEQ_CST))
         start_at_sipi(v);
-    if (v->nmi_pending && !v->hv.event_pending && !cpu->in_shadow(&v->hv)) {
+    if (v->nmi_pending && !v->hv.nmi_masked && cpu->in_shadow(&v->hv)) {
+        timer_set(&v->nudge, now_ns() + SHADOW_NUDGE_NS);
+    } else if (v->nmi_pending && !v->hv.nmi_masked && !v->hv.event_pending) {
         v->nmi_pending = false;
         cpu->inject_nmi(&v->hv);
     }

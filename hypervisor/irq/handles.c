@@ -130,14 +130,27 @@ void msi_free(struct msi_handle *h)
     *h = (struct msi_handle){0};
 }
 
+bool msi_hold(struct msi_handle *h, bool hold)
+{
+    spin_lock(&handles_lock);
+    if (h->index && hold)
+        iommu->irte_clear(h->index);
+    else if (h->index && !h->blocked)
+        iommu->irte_set(h->index, h->vector, per_cpu(apic_id, h->cpu), h->sbdf, false);
+    spin_unlock(&handles_lock);
+    return h->index;
+}
+
 void msi_block(uint32_t sbdf)
 {
     spin_lock(&handles_lock);
     for (unsigned c = 0; c < nr_cpus; c++)
         for (unsigned i = 0; i < NR_VECTORS; i++) {
-            const struct msi_handle *h = per_cpu(msi_slot, c)[i];
-            if (h && h->sbdf == sbdf && h->index)
-                iommu->irte_clear(h->index);
+            struct msi_handle *h = per_cpu(msi_slot, c)[i];
+            if (!h || h->sbdf != sbdf || !h->index)
+                continue;
+            h->blocked = true;
+            iommu->irte_clear(h->index);
         }
     spin_unlock(&handles_lock);
 }

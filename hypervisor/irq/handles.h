@@ -13,6 +13,7 @@ struct msi_handle {
     uint16_t index;      /* remapping entry; 0 without remapping */
     uint8_t vector;
     uint8_t cpu;
+    bool blocked;        /* by msi_block: for good */
     uint64_t addr;       /* what the device is to be programmed with */
     uint32_t data;
     void (*fire)(void *arg); /* called with interrupts off from irq_dispatch; may send an event (LOCK_EVENT) */
@@ -23,6 +24,8 @@ struct msi_handle {
 int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned cpu, void (*fire)(void *), void *arg);
 /* No fire() is running or will run after this returns. It waits for one: hold no lock that fire() takes (LOCK_EVENT). */
 void msi_free(struct msi_handle *h);
+/* While held back its messages are refused at the remapping entry, and lost. False: there is no entry to do it with. */
+bool msi_hold(struct msi_handle *h, bool hold);
 /* No handle of this function delivers any more (its owner loses it); each is still to be freed. */
 void msi_block(uint32_t sbdf);
 

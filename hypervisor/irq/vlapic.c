@@ -192,12 +192,28 @@ static void write_lvt_timer(struct vlapic *l, uint32_t v, uint64_t now)
     l->lvt_timer = v;
     if ((old == TIMER_TSC_DEADLINE) != (timer_mode(l) == TIMER_TSC_DEADLINE))
         disarm(l);
-    else if (old != timer_mode(l) && left)
+    else if (left) /* the same moment, but for a periodic timer that stood still */
         l->timer_deadline_ns = now + left * tick_ns(l->timer_divide);
+}
+
+bool vlapic_timer_resume(struct vlapic *l, uint64_t now)
+{
+    uint8_t vector = (uint8_t)l->lvt_timer;
+
+    if (timer_mode(l) != TIMER_PERIODIC || !l->timer_initial || l->timer_deadline_ns || l->lvt_timer & LVT_MASKED ||
+        bit_test(l->irr, vector))
+        return false;
+    if (l->timer_initial * tick_ns(l->timer_divide) < VLAPIC_MIN_PERIOD_NS)
+        l->timer_deadline_ns = now + VLAPIC_MIN_PERIOD_NS;
+    else
+        l->timer_deadline_ns = now + current_count(l, now) * tick_ns(l->timer_divide);
+    return true;
 }
 
 void vlapic_timer_expired(struct vlapic *l, uint64_t now)
 {
+    uint64_t next = 0;
+
     if (timer_mode(l) == TIMER_TSC_DEADLINE) {
         if (!l->tsc_deadline)
             return;
@@ -209,10 +225,10 @@ void vlapic_timer_expired(struct vlapic *l, uint64_t now)
             return;
         l->timer_deadline_ns = 0;
         if (timer_mode(l) == TIMER_PERIODIC && l->timer_initial)
-            l->timer_deadline_ns = due + ((now - due) / period_ns(l) + 1) * period_ns(l);
+            next = due + ((now - due) / period_ns(l) + 1) * period_ns(l);
     }
-    if (!(l->lvt_timer & LVT_MASKED))
-        vlapic_set_irr(l, (uint8_t)l->lvt_timer);
+    if (!(l->lvt_timer & LVT_MASKED) && vlapic_set_irr(l, (uint8_t)l->lvt_timer))
+        l->timer_deadline_ns = next;
 }
 
 /* --- interrupt command (11.12.9) --- */

@@ -32,6 +32,7 @@ struct vlapic_ipi {
     uint32_t dest;
 };
 #define VLAPIC_MIN_PERIOD_NS 50000u /* a periodic timer is delivered no more often than this */
+/* and stands still while its last interrupt has not been taken or cannot be: so it costs time only as its vCPU runs. */
 #define VLAPIC_TIMER_NS 10u    /* one tick of the timer at divide 1: 100 MHz */
 #define VLAPIC_PAGE 0xfee00000ull /* guest physical, one page */
 void vlapic_reset(struct vlapic *l, uint32_t id, bool bsp);
@@ -51,4 +52,5 @@ bool vlapic_set_irr(struct vlapic *l, uint8_t vector); /* false if it was pendin
 int vlapic_highest(const struct vlapic *l);            /* deliverable vector above the processor priority, or -1 */
 void vlapic_ack(struct vlapic *l, uint8_t vector);     /* it is being injected: irr -> isr */
 void vlapic_timer_expired(struct vlapic *l, uint64_t now); /* sets irr, and the next deadline when periodic */
+bool vlapic_timer_resume(struct vlapic *l, uint64_t now); /* an interrupt has been taken. True: there is a new deadline */
 #endif

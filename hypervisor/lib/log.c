@@ -25,21 +25,67 @@ static void emit(const char *s, unsigned n, bool serial)
         serial_write(log_port, s, n);
 }
 
+/* One line with its head into buf; its length. */
+static unsigned make_line(char *buf, size_t size, enum log_level l, const char *fmt, va_list ap)
+{
+    uint64_t us = log_clock ? log_clock() / 1000 : 0;
+    int n = snprintf(buf, size, "(BH) [%5u.%06u] %s", (unsigned)(us / 1000000), (unsigned)(us % 1000000), prefix[l]);
+    n += vsnprintf(buf + n, size - (unsigned)n, fmt, ap);
+    n = MIN(n, (int)size - 2);
+    buf[n++] = '\n';
+    return (unsigned)n;
+}
+
 void log_msg(enum log_level l, const char *fmt, ...)
 {
     if (l > LOG_INFO && l > log_threshold)
         return;
     char line[320];
-    uint64_t us = log_clock ? log_clock() / 1000 : 0;
-    int n = snprintf(line, sizeof(line), "(BH) [%5u.%06u] %s", (unsigned)(us / 1000000), (unsigned)(us % 1000000), prefix[l]);
     va_list ap;
     va_start(ap, fmt);
-    n += vsnprintf(line + n, sizeof(line) - (unsigned)n, fmt, ap);
+    unsigned n = make_line(line, sizeof(line), l, fmt, ap);
     va_end(ap);
-    n = MIN(n, (int)sizeof(line) - 2);
-    line[n++] = '\n';
     spin_lock(&lock);
-    emit(line, (unsigned)n, l <= log_threshold);
+    emit(line, n, l <= log_threshold);
+    spin_unlock(&lock);
+}
+
+/* What guests' lines have cost so far, as the time at which their share has paid for it; and how many were not written since. */
+static uint64_t guests_paid;
+static unsigned guests_skipped;
+
+/* lock held */
+static void emit_guest(const char *line, unsigned n)
+{
+    uint64_t start = log_clock ? log_clock() : 0;
+    if (guests_paid > start + LOG_GUEST_BURST_NS * LOG_GUEST_SHARE) {
+        guests_skipped++;
+        emit(line, n, false);
+        return;
+    }
+    if (guests_skipped) {
+        char said[80];
+        int m = snprintf(said, sizeof(said), "(BH) %u lines of domains are in the log only: the port is slow\n", guests_skipped);
+        guests_skipped = 0;
+        emit(said, (unsigned)m, true);
+    }
+    emit(line, n, true);
+    if (log_clock)
+        guests_paid = MAX(guests_paid, start) + (log_clock() - start) * LOG_GUEST_SHARE;
+}
+
+void log_guest(const char *fmt, ...)
+{
+    char line[320];
+    va_list ap;
+    va_start(ap, fmt);
+    unsigned n = make_line(line, sizeof(line), LOG_INFO, fmt, ap);
+    va_end(ap);
+    spin_lock(&lock);
+    if (log_threshold >= LOG_INFO)
+        emit_guest(line, n);
+    else
+        emit(line, n, false);
     spin_unlock(&lock);
 }
 

@@ -15,6 +15,11 @@ void log_msg(enum log_level l, const char *fmt, ...) __attribute__((format(print
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
+/* What a domain says. On the serial port all domains' lines together take at most LOG_GUEST_SHARE of one CPU's time, however slow the
+ * port is; the rest is in the ring only, and the port says how many lines that were. */
+#define LOG_GUEST_SHARE 20u          /* one part in so many */
+#define LOG_GUEST_BURST_NS 100000000ull /* may be written at once */
+void log_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Copy up to `len` bytes of the ring from absolute position *pos on; advances *pos; returns the bytes copied. */
 unsigned log_read(uint64_t *pos, char *buf, unsigned len);
 void log_clear(void);

@@ -224,6 +224,33 @@ static void pirq(void)
     CU_ASSERT(fake_msi_live == 0 && event_bind_pirq(a, q) == -ESRCH && event_bind_pirq(a, r) == -ESRCH);
 }
 
+/* A device that does nothing but interrupt: so many in a slot, the next slot begins with one event for all that were lost. */
+static void msi_storm(void)
+{
+    evtchn_port_t p;
+    uint64_t addr;
+    uint32_t data;
+    unsigned taken = 0;
+    CU_ASSERT_EQUAL(event_bind_msi(a, 0x20, 0, &p, &addr, &data), 0);
+    fake_now += EVENT_MSI_SLOT_NS;
+    for (; taken < 100000 && !fake_msi_held; taken++) {
+        fake_msi_fire();
+        fake_now += 10;
+    }
+    CU_ASSERT_EQUAL(taken, EVENT_MSI_PER_SLOT + 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_log, "held back"));
+    fake_msi_fire(); /* was on its way */
+    clear(a);
+    a->events.msi_timer.fn(a->events.msi_timer.arg);
+    CU_ASSERT(!fake_msi_held && pending(a, p));
+    fake_now += EVENT_MSI_SLOT_NS;
+    for (unsigned i = 0; i < 1000; i++, fake_now += EVENT_MSI_SLOT_NS / 100) /* a busy one is let be */
+        fake_msi_fire();
+    CU_ASSERT_FALSE(fake_msi_held);
+    CU_ASSERT_EQUAL(event_close(a, p), 0);
+    a->events.msi_timer.fn(a->events.msi_timer.arg); /* late: nobody is there */
+}
+
 static void exhaustion(void)
 {
     evtchn_port_t p = 0, last = 0;
@@ -344,6 +371,7 @@ int main(void)
         {"MSI", msi},
         {"a domain's share of MSI", msi_share},
         {"pirqs", pirq},
+        {"a storm of MSI", msi_storm},
         {"exhaustion", exhaustion},
         {"restart in place", restart},
         {"death of a peer", death},

@@ -34,6 +34,23 @@ static unsigned fired;
 static void fire(void *arg) { fired += *(unsigned *)arg; }
 static unsigned weight = 10;
 
+static void test_hold(void)
+{
+    struct msi_handle h;
+    CU_ASSERT_EQUAL_FATAL(msi_alloc(&h, 0x20, 0, fire, &weight), 0);
+    CU_ASSERT(msi_hold(&h, true) && !irte[h.index].set);
+    CU_ASSERT(msi_hold(&h, false) && irte[h.index].set && irte[h.index].vector == h.vector && irte[h.index].sbdf == 0x20);
+    CU_ASSERT(msi_hold(&h, true));
+    msi_block(0x20);
+    CU_ASSERT(msi_hold(&h, false) && !irte[h.index].set); /* its owner has lost the function meanwhile */
+    msi_free(&h);
+    remaps = false;
+    CU_ASSERT_EQUAL_FATAL(msi_alloc(&h, 0x20, 0, fire, &weight), 0);
+    CU_ASSERT_FALSE(msi_hold(&h, true));
+    msi_free(&h);
+    remaps = true;
+}
+
 static void test_remapped(void)
 {
     struct msi_handle h;
@@ -126,7 +143,7 @@ static void test_block(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"remapped message", test_remapped},
+        {"remapped message", test_remapped}, {"holding back", test_hold},
         {"entries run out", test_entries_run_out},
         {"compatibility message", test_compatibility},
         {"unit refuses", test_unit_refuses},

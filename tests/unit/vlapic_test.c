@@ -262,14 +262,34 @@ static void periodic(void)
     vlapic_timer_expired(&l, now);
     CU_ASSERT_EQUAL(vlapic_highest(&l), 0xec);
     CU_ASSERT_EQUAL(l.timer_deadline_ns, first + 1000000); /* no drift */
+    CU_ASSERT_FALSE(vlapic_timer_resume(&l, now));
+    now = first + 1000000;
+    vlapic_timer_expired(&l, now); /* the last one has not been taken: it stands still */
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, 0);
+    CU_ASSERT_FALSE(vlapic_timer_resume(&l, now));
+    now = first + 1500000;
+    vlapic_ack(&l, 0xec);
+    CU_ASSERT_TRUE(vlapic_timer_resume(&l, now));
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, first + 2000000); /* where it would have been */
     now = first + 5500000; /* late by several periods: they are one interrupt */
     vlapic_timer_expired(&l, now);
     CU_ASSERT_EQUAL(l.timer_deadline_ns, first + 6000000);
     CU_ASSERT_EQUAL(get(CURRENT), 50000);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x300ec), 0); /* masked: nobody waits for it */
+    now = l.timer_deadline_ns;
+    vlapic_timer_expired(&l, now);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, 0);
+    CU_ASSERT_EQUAL(put(LVT_TIMER, 0x200ec), 0);
+    CU_ASSERT_EQUAL(l.timer_deadline_ns, now + 1000000);
+    vlapic_ack(&l, 0xec);
     CU_ASSERT_EQUAL(put(INITIAL, 1), 0); /* 10 ns: may not flood the CPU */
     now = l.timer_deadline_ns;
     vlapic_timer_expired(&l, now);
     CU_ASSERT(l.timer_deadline_ns >= now + VLAPIC_MIN_PERIOD_NS);
+    now = l.timer_deadline_ns;
+    vlapic_timer_expired(&l, now);
+    vlapic_ack(&l, 0xec);
+    CU_ASSERT(vlapic_timer_resume(&l, now) && l.timer_deadline_ns >= now + VLAPIC_MIN_PERIOD_NS);
 }
 
 static void tsc_deadline(void)

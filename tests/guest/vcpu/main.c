@@ -98,11 +98,43 @@ static void move_info(void)
     IS(vcpu_op(VCPUOP_register_vcpu_info, 0, &r), -XEN_EINVAL); /* once only */
 }
 
+/* The NMI's handler: how deep, how often; the first one asks for the next and stays a while. */
+void on_nmi(void);
+void nmi_body(void);
+static volatile unsigned nmis, nmi_depth, nmi_deepest;
+__asm__(".pushsection .text\n"
+        "on_nmi: push %rax; push %rcx; push %rdx; push %rsi; push %rdi; push %r8; push %r9; push %r10; push %r11; push %rbp\n"
+        "mov %rsp, %rbp; and $-16, %rsp; cld; call nmi_body; mov %rbp, %rsp\n"
+        "pop %rbp; pop %r11; pop %r10; pop %r9; pop %r8; pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax; iretq\n"
+        ".popsection");
+
+void nmi_body(void)
+{
+    nmi_depth++;
+    nmi_deepest = nmi_depth > nmi_deepest ? nmi_depth : nmi_deepest;
+    if (nmis++ < 3) {
+        vcpu_op(VCPUOP_send_nmi, 0, NULL);
+        vcpu_op(VCPUOP_send_nmi, 0, NULL); /* one at a time waits */
+        rt_spin_ns(MS);
+    }
+    nmi_depth--;
+}
+
+static void nmi(void)
+{
+    rt_set_gate(2, on_nmi, 0);
+    IS(vcpu_op(VCPUOP_send_nmi, 0, NULL), 0);
+    for (uint64_t end = rt_now() + 100 * MS; rt_now() < end && nmis < 4;)
+        __asm__ volatile("pause");
+    check(nmis == 4 && nmi_deepest == 1, "%u NMIs, one behind the other's IRET (%u deep)", nmis, nmi_deepest);
+}
+
 void domain_main(const char *cmdline)
 {
     singleshot();
     runstates();
     states();
     move_info();
+    nmi();
     test_done();
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 unsigned fake_upcalls, fake_wakes, fake_dma_blocks, fake_msi_live;
-bool fake_msi_fails, fake_machine_off;
+bool fake_msi_held, fake_msi_fails, fake_machine_off;
 uint64_t fake_now = 1000;
 const struct iommu_ops *iommu;
 static struct msi_handle *last_msi;
@@ -120,6 +120,11 @@ void msi_free(struct msi_handle *h)
         panic("msi_free waits for a handler that takes locks, and %u are held", fake_locks_held);
     last_msi = NULL;
     fake_msi_live--;
+}
+bool msi_hold(struct msi_handle *h, bool hold)
+{
+    fake_msi_held = hold;
+    return true;
 }
 void fake_msi_fire(void)
 {

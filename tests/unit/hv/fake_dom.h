@@ -8,6 +8,7 @@ struct domain *fake_domain(domid_t id, uint32_t roles, unsigned vcpus, unsigned 
 void fake_kill(struct domain *d);                                                       /* domain_kill to its end */
 extern unsigned fake_upcalls, fake_wakes, fake_dma_blocks;
 extern bool fake_msi_fails;
+extern bool fake_msi_held;    /* by the last msi_hold */
 void fake_msi_fire(void);     /* the last MSI handle given out */
 extern unsigned fake_msi_live;
 extern bool fake_machine_off;
