@@ -2,6 +2,7 @@
 /* boot/acpi.c on handmade tables: what is read from good ones, and that bad ones are named and left out. */
 #include "boot/boot.h"
 #include "lib/machine.h"
+#include "lib/time.h"
 #include "hv/fake_hv.h"
 #include <string.h>
 #include "suite.h"
