@@ -201,6 +201,51 @@ static void ip(void)
     CHECK(sent(b, a->mac, 60) && a->packets == 1);                /* b may send what it likes */
 }
 
+/* --- several cards --- */
+
+static unsigned sent2;
+static int send2(struct nic *n, struct pkt *p)
+{
+    sent2++;
+    pkt_put(p);
+    return 0;
+}
+static void flush2(struct nic *n) { }
+static bool room2(struct nic *n) { return true; }
+
+/* Each card is a segment; one that is lost takes its own interfaces with it, and no others. */
+static void cards(void)
+{
+    static const struct nic_ops ops2 = {.send = send2, .flush = flush2, .room = room2};
+    static struct nic second = {.ops = &ops2, .number = 1, .frame_max = 1518};
+    struct netfront *c;
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    c = nf_new(5, 3);
+    set(b->back, "bridge", "wire1");
+    set(c->back, "bridge", "xenbr1");
+    start();
+    nic_register(&second);
+    connect_front(a, false);
+    connect_front(b, false);
+    connect_front(c, false);
+    CHECK(sent(a, outside, 60) && wire.sent == 1 && sent2 == 0);
+    CHECK(sent(b, outside, 60) && wire.sent == 1 && sent2 == 1);
+    CHECK(sent(a, b->mac, 60) && b->packets == 0 && wire.sent == 2); /* another segment: outside */
+    CHECK(sent(b, c->mac, 60) && sent(b, all, 60) && a->packets == 0 && sent2 == 2);
+    nf_receive(c);
+    CHECK(c->packets == 2);
+    make_frame(all, outside, 60, false);
+    from_wire(frame, 60);
+    settle();
+    CHECK(a->packets == 1 && b->packets == 0);
+    nic_lost(&second, "for the test");
+    fake_settle();
+    CHECK(nf_back_state(b) == 5 && nf_back_state(c) == 5 && nf_back_state(a) == 4);
+    CHECK(sent(a, outside, 60) && wire.sent == 3 && sent2 == 2);
+}
+
 /* --- figures --- */
 
 static void statistics(void)
@@ -239,6 +284,7 @@ CASE(large_debt)
 CASE(vlan)
 CASE(ip)
 CASE(statistics)
+CASE(cards)
 
 int main(void)
 {
@@ -250,6 +296,7 @@ int main(void)
         {"VLANs", test_vlan},
         {"IP addresses", test_ip},
         {"statistics", test_statistics},
+        {"several cards", test_cards},
         CU_TEST_INFO_NULL,
     };
     return suite_run("netback_rules", NULL, tests);
