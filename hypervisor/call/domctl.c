@@ -106,7 +106,7 @@ static uint32_t run_flags(struct domain *d, uint32_t *online, uint64_t *time)
     for (unsigned i = 0; i < d->max_vcpus; i++) {
         struct vcpu *t = d->vcpu[i];
         if (!t) continue;
-        *time += t->sched.run_ns;
+        *time += sched_time_used(&t->sched);
         if (t->sched.down) continue;
         ++*online;
         if (t->sched.running) flags |= XEN_DOMINF_running;
@@ -147,7 +147,7 @@ static int vcpu_info(struct vcpu *v, struct domain *d, struct xen_domctl *op)
     i->online = !t->sched.down;
     i->blocked = t->sched.blocked;
     i->running = t->sched.running;
-    i->cpu_time = t->sched.run_ns;
+    i->cpu_time = sched_time_used(&t->sched);
     i->cpu = t->sched.cpu;
     return 0;
 }

@@ -221,6 +221,14 @@ int sched_set_affinity(struct sched_unit *u, uint64_t cpus)
     return 0;
 }
 
+uint64_t sched_time_used(struct sched_unit *u)
+{
+    spin_lock(&u->lock);
+    uint64_t now = now_ns(), used = u->run_ns + (u->running ? now - MIN(now, u->state_since) : 0);
+    spin_unlock(&u->lock);
+    return used;
+}
+
 /* --- the CPU loop's side --- */
 
 struct sched_unit *sched_current(void)

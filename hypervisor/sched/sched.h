@@ -23,7 +23,7 @@ struct sched_unit {
     uint16_t weight, cap;
     uint64_t slice_end;     /* ns, while running */
     uint64_t slice_left;    /* ns, what a unit that stopped early has left of its slice */
-    uint64_t run_ns;        /* time used, total */
+    uint64_t run_ns;        /* time used, until it last left a CPU */
     uint64_t state_since;   /* ns: for runstate */
     uint64_t runstate[4];   /* RUNSTATE_* times, ns */
     int state;              /* RUNSTATE_running, runnable, blocked, offline */
@@ -56,6 +56,7 @@ void sched_unpause(struct sched_unit *u);
 void sched_set_down(struct sched_unit *u, bool down);
 void sched_yield(struct sched_unit *u);
 int sched_set_affinity(struct sched_unit *u, uint64_t cpus); /* -EINVAL if no CPU that is up is in it */
+uint64_t sched_time_used(struct sched_unit *u); /* ns, up to now */
 struct sched_unit *sched_current(void);    /* the unit this CPU runs, NULL when idle */
 /* The CPU loop's choice: returns the unit to run now (may be the present one), or NULL to idle. Updates accounting. */
 struct sched_unit *sched_next(void);

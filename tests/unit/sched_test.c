@@ -283,6 +283,17 @@ static void equal_shares(void)
     units_off();
 }
 
+/* One that has a CPU to itself never leaves it, and has used time all the same. */
+static void time_used_so_far(void)
+{
+    units_up(1);
+    settle_all();
+    uint64_t before = sched_time_used(&unit[0]);
+    fake_now += 3 * MS;
+    CU_ASSERT_EQUAL(sched_time_used(&unit[0]), before + 3 * MS);
+    units_off();
+}
+
 /* Two units that wake each other without end on the CPU of a third one that computes. */
 static void nobody_starves(void)
 {
@@ -554,6 +565,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"random interleaving on four CPUs", random_interleaving}, {"equal shares", equal_shares}, {"nobody starves", nobody_starves},
+        {"time used so far", time_used_so_far},
         {"a waking unit preempts", waking_preempts}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
         {"a timer that sets itself in the past", restless_timer_lets_others_work}, {"one thread per CPU", threads}, CU_TEST_INFO_NULL,
     };

@@ -209,7 +209,7 @@ void domain_main(const char *cmdline)
     seed = option(cmdline, "fuzz.seed=", 20261121) | 1;
     for (unsigned i = 0; i < 4096; i++)
         data[i] = NO_GFN + i;
-    for (unsigned i = 0; i < 20000; i++) any(); /* our own tables grow to what they will be */
+    for (uint64_t i = 0; i < calls / 3; i++) any(); /* our own tables grow to what they will be */
     destroy_all();
     unmap_all();
     before = free_pages();
