@@ -6,6 +6,7 @@
 #   make run        boot the whole machine and do the main job in front of you
 #   make shell      the same machine, left at the control domain's prompt
 #   make test       every test; last line "N passed, N failed"
+#   make model      restart in place as a model, every state of it: last line the same
 #   make campaign   faults of every kind under load: KILLS=n for each driver domain, SEED=s
 #   make bench      the figures
 #   make lint       static analysis and the house rules: no new finding
@@ -19,7 +20,8 @@ all:
 .DELETE_ON_ERROR:
 # Debian packages first, before anything is compiled: quick when all are there.
 ifneq ($(MAKECMDGOALS),clean)
-ifneq ($(shell tools/deps $(if $(filter lint $(B)/fuzz/%,$(MAKECMDGOALS)),--lint) >&2 || echo failed),)
+ifneq ($(shell tools/deps $(if $(filter lint $(B)/fuzz/%,$(MAKECMDGOALS)),--lint) \
+                          $(if $(filter model,$(MAKECMDGOALS)),--model) >&2 || echo failed),)
 $(error tools/deps failed)
 endif
 endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # make test: every unit test, every tiny guest, every whole boot (tests/run says how).
+# make model: restart in place as a model, every state of it (tests/model/run says how).
 
 # A small domain that only tests use: $(call test_domain,NAME,SOURCES) is build/tests/domains/NAME.elf.
 define test_domain
@@ -22,3 +23,7 @@ campaign: $$(MACHINE)
 test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4
 	tests/run
 .PHONY: test
+
+model:
+	tests/model/run
+.PHONY: model
