@@ -23,21 +23,25 @@ bool spin_held(const struct spinlock *l)
     return READ_ONCE(l->holder) == this_cpu_id() + 1;
 }
 
-/* `pair`: the one lock of the same rank that may be held already. */
-static void check_order(const struct spinlock *l, const struct spinlock *pair)
+/*
+ * `pair`: the one lock of the same rank that may be held already. Ranks rise along the list, so its last lock speaks for all;
+ * a lock that is held already is caught with them.
+ */
+static void check_order(const struct held_locks *h, const struct spinlock *l, const struct spinlock *pair)
 {
-    const struct held_locks *h = &this_cpu(held_locks);
+    const struct spinlock *last = h->n ? h->lock[h->n - 1] : NULL;
 
+    if (!last || last->rank < l->rank || (last == pair && last->rank == l->rank)) {
+        if (h->n < MAX_HELD)
+            return;
+        panic("lock: CPU %u holds more than %u locks", this_cpu_id(), MAX_HELD);
+    }
     if (spin_held(l))
         panic("lock: CPU %u takes the lock %p of rank %u that it holds", this_cpu_id(), (const void *)l, l->rank);
-    for (unsigned i = 0; i < h->n; i++)
-        if (h->lock[i]->rank >= l->rank && h->lock[i] != pair)
-            panic("lock: CPU %u takes rank %u while it holds rank %u", this_cpu_id(), l->rank, h->lock[i]->rank);
-    if (h->n == MAX_HELD)
-        panic("lock: CPU %u holds more than %u locks", this_cpu_id(), MAX_HELD);
+    panic("lock: CPU %u takes rank %u while it holds rank %u", this_cpu_id(), l->rank, last->rank);
 }
 
-static void wait_for_turn(struct spinlock *l, uint16_t ticket)
+static __attribute__((noinline)) void wait_for_turn(struct spinlock *l, uint16_t ticket)
 {
     uint64_t start = 0;
 
@@ -57,8 +61,10 @@ static void acquire(struct spinlock *l, const struct spinlock *pair)
 {
     struct held_locks *h = &this_cpu(held_locks);
 
-    check_order(l, pair);
-    wait_for_turn(l, __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED));
+    check_order(h, l, pair);
+    uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
+        wait_for_turn(l, ticket);
     WRITE_ONCE(l->holder, (uint8_t)(this_cpu_id() + 1));
     h->lock[h->n++] = l;
 }

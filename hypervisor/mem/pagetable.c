@@ -198,17 +198,17 @@ int pt_unmap(struct pagetable *pt, uint64_t page, unsigned order)
 
 struct pt_leaf pt_lookup(const struct pagetable *pt, uint64_t page)
 {
-    if (!in_reach(pt, page, 0))
+    const uint64_t present = pt->fmt->present, large = pt->fmt->large, *t = mfn_to_virt(pt->root);
+    unsigned order = 9 * (pt->levels - 1); /* of an entry of the table `t` */
+    if (page >> order >> 9)
         return (struct pt_leaf){.mfn = MFN_NONE, .order = 0};
-    const uint64_t *t = mfn_to_virt(pt->root);
-    for (unsigned l = pt->levels - 1;; l--) {
-        uint64_t e = t[index_of(page, l)];
-        unsigned order = shift_of(l);
-        if (!is_present(pt->fmt, e))
+    for (;; order -= 9) {
+        uint64_t e = t[page >> order & 511];
+        if (!(e & present))
             return (struct pt_leaf){.mfn = MFN_NONE, .order = order};
-        if (is_leaf(pt->fmt, e, l)) {
-            uint64_t m = ((e & ADDR_MASK) >> PAGE_SHIFT & ~((1ull << order) - 1)) | (page & ((1ull << order) - 1));
-            return (struct pt_leaf){mfn(m), order, leaf_perm(pt->fmt, e), true};
+        if (!order || (e & large)) {
+            uint64_t within = (1ull << order) - 1, m = (e & ADDR_MASK) >> PAGE_SHIFT;
+            return (struct pt_leaf){mfn((m & ~within) | (page & within)), order, leaf_perm(pt->fmt, e), true};
         }
         t = table_at(e);
     }
