@@ -12,6 +12,7 @@ TEST_DOMAINS += $(B)/tests/domains/$(1).elf
 -include $(patsubst %.o,%.d,$(call obj,rt,$(RT_SRC) $(2)))
 endef
 $(eval $(call test_domain,misbehave,tests/domains/misbehave/main.c $(wildcard driverdoms/pci/*.c frontends/pci*.c)))
+$(eval $(call test_domain,badfront,$(wildcard tests/domains/badfront/*.c)))
 
 # Recovery under fire: faults for each of the two driver domains, as tests/campaign/run --help tells.
 KILLS ?= 100

@@ -140,11 +140,15 @@ static bool send(const char *from, unsigned n, uint64_t deadline)
     return !broken;
 }
 
+/* The port's event is consumed here, but what came behind the answer is still in the ring: the loop reads it, or nobody ever would. */
 static bool await_reply(uint64_t deadline)
 {
+    static struct rt_work rest = {.fn = on_event};
     for (;;) {
         rt_look_again(port);
         receive(true);
+        if (got_reply && __atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE) != ring->rsp_cons)
+            rt_defer(&rest);
         if (got_reply || broken)
             return got_reply;
         if (rt_now() >= deadline)

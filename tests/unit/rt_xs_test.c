@@ -22,7 +22,7 @@ static bool events_lost_log;
 static char last_log[256];
 
 /* What the server does with the next request. */
-static enum { GOOD, BYTEWISE, SILENT, LATE, WRONG_ID, WRONG_TYPE, TOO_LONG, BAD_INDEX, BAD_EVENT, ERRNO, EVENT_FIRST } mood;
+static enum { GOOD, BYTEWISE, SILENT, LATE, WRONG_ID, WRONG_TYPE, TOO_LONG, BAD_INDEX, BAD_EVENT, ERRNO, EVENT_FIRST, EVENT_LAST } mood;
 static const char *answer = "value";
 static unsigned answer_len = 5;
 static unsigned requests, resets;
@@ -90,6 +90,8 @@ static void serve(const struct xsd_sockmsg *m, const char *body)
     default: break;
     }
     push_message(m->type, m->req_id, answer, answer_len);
+    if (mood == EVENT_LAST)
+        push_event("a/g", "1");
 }
 
 static void server_turn(void)
@@ -266,6 +268,13 @@ static void test_watches(void)
     CU_ASSERT_EQUAL(fired, 0); /* never from inside a call */
     run_work();
     CU_ASSERT(fired == 1 && strcmp(fired_path, "a/b") == 0);
+    mood = EVENT_LAST; /* behind an answer, whose notification the call has consumed: read without another one */
+    CU_ASSERT_EQUAL(rt_xs_write(0, "x", "y"), 0);
+    CU_ASSERT_EQUAL(fired, 1);
+    run_work();
+    run_work();
+    CU_ASSERT(fired == 2 && strcmp(fired_path, "a/g") == 0);
+    fired = 1;
     mood = GOOD;
     push_event("a/c", "1");
     push_event("a/d", "999"); /* not ours */
