@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 # In the control domain: wait for the benchmark of the domain named in /files/who and print its lines; after each of them the
-# time, and the CPU time every domain has used until then, in ns: "times UPTIME NAME NS ...".
+# time, and the CPU time every domain has used until then, in ns: "times UPTIME NAME NS ...". If there is a domain "sink", the packets
+# that it has received follow: "... packets N".
 who=$(cat /files/who)
 console=/var/log/bulkhead/console-$who.log
 
 cpu_times() {
     bh info | sed -n 's/^uptime_ns *: */times /p' | tr -d '\n'
     bh list -l | sed -n 's/^ *"name": "\(.*\)",*$/ \1/p; s/^ *"cpu_time_ns": \([0-9]*\).*/ \1/p' | tr -d '\n'
+    ! bh domid sink >/dev/null 2>&1 || bh network-stats sink | awk '/^vif/ { printf " packets %s", $7 }'
     echo
 }
 

@@ -12,7 +12,8 @@ $(B)/kernels/xen/xen: tools/kernels
 $(B)/guest/verify: tools/guest/verify.c
 $(B)/guest/netverify: tools/guest/netverify.c
 $(B)/guest/iobench: bench/iobench.c
-GUEST_PROGRAMS := $(B)/guest/verify $(B)/guest/netverify $(B)/guest/iobench
+$(B)/guest/netblast: bench/netblast.c
+GUEST_PROGRAMS := $(addprefix $(B)/guest/,verify netverify iobench netblast)
 $(GUEST_PROGRAMS):
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<

@@ -38,6 +38,10 @@ void domain_main(const char *cmdline)
         rt_crash("memory: %u KiB for packets are not there", (POOL_SMALL * PKT_SMALL + POOL_BIG * PKT_BIG_PAGES * PKT_PAGE) / 1024);
     unsigned live = start_cards(&found, why, sizeof(why));
     uint64_t t1 = rt_now();
+    if (options.bench) {
+        net_bench_start();
+        return;
+    }
     net_fault_install(&options);
     int rc = netback_start();
     if (rc)

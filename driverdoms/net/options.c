@@ -15,6 +15,10 @@ static bool parse_word(struct net_options *o, struct arg a)
         o->tso = arg_is(a, "1");
         return o->tso || arg_is(a, "0");
     }
+    if (arg_key(&a, "bench=")) {
+        o->bench = arg_is(a, "1");
+        return o->bench || arg_is(a, "0");
+    }
     return arg_key(&a, "fault=") && fault_parse(&o->fault, a);
 }
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * netblast INTERFACE MAC: how many packets a Linux guest gets out of a network interface, towards that Ethernet address. The cases are
+ * those of the net domain's bench=1 (driverdoms/net/bench.c): frames of 64 and 1514 bytes, and TCP packets of 44 segments of 1448 bytes
+ * for the other side to cut (GSO); a quarter of a second each. What carries them is of no protocol that anybody answers.
+ * One line a case: "bench: NAME BYTES B: N packets/s, X MB/s, N packets in T us, N errors"; then "bench: done". Before a case a
+ * line "bench: next", and around it a quarter of a second of rest: then whoever watches reads the domains' CPU times.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RUN_US = 250000, REST_US = 250000, MSS = 1448, HEADERS = 54, SEGMENTS = 44, BIG = HEADERS + SEGMENTS * MSS };
+
+static const struct bench_case { const char *name; unsigned bytes; bool gso; } cases[] = {
+    {"small", 64, false}, {"full", 1514, false}, {"gso", BIG, true}};
+
+static int wire;
+static struct { struct virtio_net_hdr head; uint8_t frame[BIG]; } __attribute__((packed)) packet;
+
+static _Noreturn void die(const char *what)
+{
+    printf("bench: failed: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void prepare(const struct bench_case *c)
+{
+    static const uint8_t ip_tcp[] = {0x45, 0, 0, 0, 0, 1, 0, 0, 64, 6, 0, 0, 10, 9, 9, 1, 10, 9, 9, 2, 0, 9, 0, 9,
+                                     0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x10, 0xff, 0xff};
+    memset(&packet.head, 0, sizeof(packet.head));
+    packet.frame[12] = c->gso ? 0x08 : 0x88;
+    packet.frame[13] = c->gso ? 0x00 : 0xb5;
+    if (!c->gso)
+        return;
+    memcpy(packet.frame + 14, ip_tcp, sizeof(ip_tcp));
+    packet.frame[16] = (uint8_t)((BIG - 14) >> 8);
+    packet.frame[17] = (uint8_t)(BIG - 14);
+    packet.head = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+                                          .hdr_len = HEADERS, .gso_size = MSS, .csum_start = 34, .csum_offset = 16};
+}
+
+static void run(const struct bench_case *c)
+{
+    uint64_t start = now_us(), packets = 0, errors = 0, us;
+    size_t bytes = sizeof(packet.head) + c->bytes;
+    int queued = 1;
+    while (now_us() - start < RUN_US) {
+        if (send(wire, &packet, bytes, 0) == (ssize_t)bytes)
+            packets++;
+        else if (errno != ENOBUFS && errno != EINTR)
+            errors++;
+    }
+    while (ioctl(wire, SIOCOUTQ, &queued) == 0 && queued && now_us() - start < 10 * RUN_US)
+        usleep(100);
+    us = now_us() - start;
+    errors += queued != 0;
+    printf("bench: %s %u B: %llu packets/s, %.1f MB/s, %llu packets in %llu us, %llu errors\n", c->name, c->bytes,
+           (unsigned long long)(packets * 1000000 / us), (double)packets * c->bytes / (double)us, (unsigned long long)packets,
+           (unsigned long long)us, (unsigned long long)errors);
+    fflush(stdout);
+}
+
+static void open_wire(const char *interface, const char *mac)
+{
+    int one = 1, bytes = 4 << 20;
+    struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)if_nametoindex(interface)};
+    unsigned m[6];
+    struct ifreq own = {0};
+    if (sscanf(mac, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
+        die("address");
+    for (unsigned i = 0; i < 6; i++)
+        packet.frame[i] = (uint8_t)m[i];
+    snprintf(own.ifr_name, sizeof(own.ifr_name), "%s", interface);
+    wire = socket(AF_PACKET, SOCK_RAW, 0);
+    if (wire < 0 || ioctl(wire, SIOCGIFHWADDR, &own) || setsockopt(wire, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) ||
+        setsockopt(wire, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) || bind(wire, (struct sockaddr *)&to, sizeof(to)))
+        die(interface);
+    memcpy(packet.frame + 6, own.ifr_hwaddr.sa_data, 6);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: netblast INTERFACE MAC\n");
+        return 2;
+    }
+    open_wire(argv[1], argv[2]);
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        printf("bench: next\n");
+        fflush(stdout);
+        usleep(REST_US);
+        prepare(&cases[i]);
+        run(&cases[i]);
+        usleep(REST_US);
+    }
+    printf("bench: done\n");
+    return 0;
+}
