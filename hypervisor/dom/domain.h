@@ -146,7 +146,7 @@ void vcpu_context_switch(struct vcpu *prev, struct vcpu *next); /* FPU, MSRs; ei
 void vcpu_forget(unsigned c, struct vcpu *v); /* CPU c must not save v's FPU any more: v is going away */
 
 /* dom/restart.c (docs/recovery.md) */
-int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM */
+int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM; -ERESTART: call again to go on */
 int restart_in_place(struct domain *d, const char *why); /* ctl_lock held, paused by domain_pause,
                                                 watchdogs stopped. -ENODATA, -ENOMEM; -ERESTART: stopped, call again to go on */
 void restart_forget(struct domain *d);

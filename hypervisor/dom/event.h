@@ -24,8 +24,8 @@ struct event_channel {
 #define EVENT_MAX_KEPT 8
 #define EVENT_MAX_MSI 64     /* of one domain: CPU vectors are few and all driver domains' */
 /* Messages of a domain's devices that are taken in one slot; one that comes beyond is held back to its end, and tells then. */
-#define EVENT_MSI_SLOT_NS 1000000ull
-#define EVENT_MSI_PER_SLOT 200u
+#define EVENT_MSI_SLOT_NS 10000000ull
+#define EVENT_MSI_PER_SLOT 2500u
 struct event_channels {
     struct event_channel *ch;   /* heap, max_ports entries; grown by doubling up to `limit` */
     unsigned max_ports, limit;

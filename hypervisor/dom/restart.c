@@ -5,16 +5,23 @@
  * state of vCPU 0, the HVM parameters and the reserved grant entries. A restart brings the domain back to that, keeping
  * what the outside world holds: the domain id, the ports of the snapshot, the store and console pages as they are, the
  * functions it owns and their MMIO. A page that somebody else still maps is left to them and replaced by a fresh one.
+ * Both go through memory in steps of STEP_NS; in between the domain is stopped, and whoever asked comes again.
  */
 #include "dom/domain.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
+#define STEP_NS 400000ull
 #define MAX_SNAPSHOT_PAGES 16384u /* 64 MiB: keeps snapshot and restart short */
 
 struct snap_page { uint64_t gfn; void *copy; }; /* copy NULL: all zero */
 struct snapshot {
-    unsigned nr;
+    bool complete;
+    bool under_way;              /* a restart: the old incarnation is gone, memory below next_gfn is as it shall be */
+    uint64_t next_gfn;           /* of the pass through memory: where to go on */
+    unsigned next_page;
+    uint64_t started, stopped;   /* ns: when this restart began, when the old incarnation was gone */
+    unsigned nr, room;
     struct snap_page *page;       /* ascending gfn */
     struct regs regs;
     struct hv_state state;
@@ -58,16 +65,22 @@ static bool kept_page(const struct domain *d, uint64_t g)
     return g && (g == d->hvm_param[HVM_PARAM_STORE_PFN] || g == d->hvm_param[HVM_PARAM_CONSOLE_PFN]);
 }
 
-/* A run of equal entries: what is at g, and how many pages on (at least 1) it goes the same way, contiguous where it is memory. */
-struct run { enum p2m_type type; mfn_t mfn; uint64_t n; };
-static struct run run_at(struct domain *d, uint64_t g)
+/* Equal entries from gfn `first` on: what is there, for how many pages (at least 1), contiguous where it is memory. */
+struct run { enum p2m_type type; mfn_t mfn; uint64_t first, n; };
+
+/* The run that g is in; *r is that of the gfn before or empty. */
+static void run_at(struct domain *d, uint64_t g, struct run *r)
 {
+    if (g - r->first < r->n) return;
     spin_lock(&d->p2m.lock);
     struct pt_leaf l = pt_lookup(&d->p2m.npt, g);
     spin_unlock(&d->p2m.lock);
     uint64_t size = 1ull << l.order;
-    return (struct run){l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE, l.mfn, size - (g & (size - 1))};
+    *r = (struct run){l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE, l.mfn, g, size - (g & (size - 1))};
 }
+
+/* Looks at the clock at every eighth page only. */
+static bool step_over(uint64_t g, uint64_t until) { return g % 8 == 0 && now_ns() >= until; }
 
 /* ---- snapshot ---- */
 
@@ -102,15 +115,17 @@ static int keep_page(struct snapshot *s, uint64_t g, mfn_t m)
 
 static int keep_pages(struct domain *d, struct snapshot *s)
 {
-    s->page = heap_alloc(MIN(d->mem.pages, (uint64_t)MAX_SNAPSHOT_PAGES) * sizeof(*s->page));
-    if (!s->page) return -ENOMEM;
-    for (uint64_t g = 0; g <= d->p2m.max_gfn;) {
-        struct run r = run_at(d, g);
-        for (uint64_t i = 0; r.type == P2M_RAM && i < r.n; i++) {
-            int rc = s->nr < d->mem.pages ? keep_page(s, g + i, mfn_add(r.mfn, i)) : -E2BIG;
+    uint64_t until = now_ns() + STEP_NS;
+    struct run r = {.n = 0};
+    while (s->next_gfn <= d->p2m.max_gfn) {
+        uint64_t g = s->next_gfn;
+        run_at(d, g, &r);
+        if (r.type == P2M_RAM) {
+            int rc = s->nr < s->room ? keep_page(s, g, mfn_add(r.mfn, g - r.first)) : -E2BIG;
             if (rc) return rc;
         }
-        g += r.n;
+        s->next_gfn = r.type == P2M_RAM ? g + 1 : r.first + r.n;
+        if (step_over(s->next_gfn, until)) return -ERESTART;
     }
     return 0;
 }
@@ -121,15 +136,27 @@ static void keep_grants(struct domain *d, struct snapshot *s)
     memcpy(s->grant, mfn_to_virt(d->grant.frame[0]), sizeof(s->grant));
 }
 
+static struct snapshot *new_snapshot(const struct domain *d)
+{
+    struct snapshot *s = heap_alloc(sizeof(*s));
+    if (!s) return NULL;
+    s->room = (unsigned)MIN(d->mem.pages, (uint64_t)MAX_SNAPSHOT_PAGES);
+    s->page = heap_alloc(s->room * sizeof(*s->page));
+    if (s->page) return s;
+    heap_free(s);
+    return NULL;
+}
+
 int restart_snapshot(struct domain *d)
 {
-    if (d->ever_ran || d->snapshot) return -EBUSY;
+    if (d->ever_ran || (d->snapshot && d->snapshot->complete)) return -EBUSY;
     if (!d->vcpu[0] || !d->vcpu[0]->initialised) return -EINVAL;
-    struct snapshot *s = heap_alloc(sizeof(*s));
+    if (!d->snapshot) d->snapshot = new_snapshot(d);
+    struct snapshot *s = d->snapshot;
     if (!s) return -ENOMEM;
     int rc = keep_pages(d, s);
     if (rc) {
-        forget(s);
+        if (rc != -ERESTART) restart_forget(d);
         return rc;
     }
     s->regs = d->vcpu[0]->hv.regs;
@@ -137,7 +164,7 @@ int restart_snapshot(struct domain *d)
     memcpy(s->hvm_param, d->hvm_param, sizeof(s->hvm_param));
     keep_grants(d, s);
     events_mark_kept(d);
-    d->snapshot = s;
+    s->complete = true;
     return 0;
 }
 
@@ -171,44 +198,39 @@ static int restore_page(struct domain *d, mfn_t m, const struct snap_page *p)
     return rc ? rc : fresh_page(d, p->gfn, p->copy);
 }
 
-/* One run of the present layout, from gfn g on; *i is the next page of the snapshot not yet in place. */
-static int lay_run(struct domain *d, const struct snapshot *s, uint64_t g, struct run r, unsigned *i)
+/* The page at gfn g, of type t: as the snapshot has it, whose page `want` that is (NULL: there was none). */
+static int lay_page(struct domain *d, uint64_t g, enum p2m_type t, mfn_t m, const struct snap_page *want)
 {
-    int rc = 0;
-    for (uint64_t k = 0; k < r.n && !rc; k++) {
-        bool wanted = *i < s->nr && s->page[*i].gfn == g + k;
-        if (r.type == P2M_HOLE) {
-            if (*i == s->nr || s->page[*i].gfn >= g + r.n) break;
-            k = s->page[*i].gfn - g;
-            rc = fresh_page(d, g + k, s->page[*i].copy);
-            ++*i;
-        } else if (wanted && r.type == P2M_RAM) {
-            rc = restore_page(d, mfn_add(r.mfn, k), &s->page[(*i)++]);
-        } else {
-            rc = p2m_remove(&d->p2m, gfn(g + k), ORDER_4K);
-            if (!rc && wanted) {
-                rc = fresh_page(d, g + k, s->page[*i].copy);
-                ++*i;
-            }
-        }
-    }
-    return rc;
+    if (want && t == P2M_RAM) return restore_page(d, m, want);
+    int rc = t == P2M_HOLE ? 0 : p2m_remove(&d->p2m, gfn(g), ORDER_4K);
+    return rc || !want ? rc : fresh_page(d, g, want->copy);
 }
 
-/* Brings the p2m and its pages back to the snapshot; MMIO stays. */
-static int lay_out(struct domain *d, const struct snapshot *s)
+/* Brings the p2m and its pages back to the snapshot, from where it stopped the last time; MMIO stays. -ERESTART: not done yet. */
+static int lay_out(struct domain *d, struct snapshot *s)
 {
-    unsigned i = 0;
-    int rc = 0;
-    for (uint64_t g = 0; !rc && (g <= d->p2m.max_gfn || i < s->nr);) {
-        struct run r = run_at(d, g);
-        if (r.type == P2M_MMIO)
-            while (i < s->nr && s->page[i].gfn < g + r.n) i++; /* a page that gave way to a device's registers */
-        else
-            rc = lay_run(d, s, g, r, &i);
-        g += r.n;
+    uint64_t until = now_ns() + STEP_NS;
+    struct run r = {.n = 0};
+    while (s->next_gfn <= d->p2m.max_gfn || s->next_page < s->nr) {
+        uint64_t g = s->next_gfn, end;
+        run_at(d, g, &r);
+        end = r.first + r.n;
+        const struct snap_page *next = s->next_page < s->nr ? &s->page[s->next_page] : NULL;
+        if (r.type == P2M_MMIO) { /* pages of the snapshot may have given way to it */
+            while (s->next_page < s->nr && s->page[s->next_page].gfn < end) s->next_page++;
+        } else if (r.type == P2M_HOLE && (!next || next->gfn != g)) {
+            end = next ? MIN(end, next->gfn) : end;
+        } else {
+            const struct snap_page *want = next && next->gfn == g ? next : NULL;
+            int rc = lay_page(d, g, r.type, mfn_add(r.mfn, g - r.first), want);
+            if (rc) return rc;
+            s->next_page += want != NULL;
+            end = g + 1;
+        }
+        s->next_gfn = end;
+        if (step_over(end, until)) return -ERESTART;
     }
-    return rc;
+    return 0;
 }
 
 static void stop_old(struct domain *d, const struct snapshot *s)
@@ -259,25 +281,38 @@ static void mark_alive(struct domain *d)
         if (d->vcpu[i]) sched_unpause(&d->vcpu[i]->sched);
 }
 
-int restart_in_place(struct domain *d, const char *why)
+/* The old incarnation's end. -ERESTART: it is stopped, but not all that it held is given back. */
+static int end_old(struct domain *d, struct snapshot *s, const char *why)
 {
-    const struct snapshot *s = d->snapshot;
-    if (!s) return -ENODATA;
-    if (d->dying) return -ESRCH;
-    uint64_t t0 = now_ns();
+    if (!s->started) s->started = now_ns();
     mark_dead(d, why);
     devices_block_dma(d);
     if (!grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
     stop_old(d, s);
-    uint64_t t1 = now_ns();
-    int rc = lay_out(d, s);
+    s->under_way = true;
+    s->stopped = now_ns();
+    s->next_gfn = s->next_page = 0;
+    return 0;
+}
+
+int restart_in_place(struct domain *d, const char *why)
+{
+    struct snapshot *s = d->snapshot;
+    if (!s || !s->complete) return -ENODATA;
+    if (d->dying) return -ESRCH;
+    int rc = s->under_way ? 0 : end_old(d, s, why);
+    if (!rc) rc = lay_out(d, s);
+    if (rc == -ERESTART) return rc;
     if (!rc) rc = start_new(d, s);
+    uint64_t started = s->started;
+    s->under_way = false;
+    s->started = 0;
     if (rc) {
         log_error("domain %u: restart in place failed, error %d; it stays down: destroy it", d->id, rc);
         return rc;
     }
     mark_alive(d);
     log_info("domain %u: restarted in place, incarnation %u, in %lu us, %lu of them for its memory (%s)", d->id, d->incarnation,
-             (unsigned long)((d->started_ns - t0) / 1000), (unsigned long)((d->started_ns - t1) / 1000), d->why);
+             (unsigned long)((d->started_ns - started) / 1000), (unsigned long)((d->started_ns - s->stopped) / 1000), d->why);
     return 0;
 }

@@ -235,7 +235,7 @@ static void msi_storm(void)
     fake_now += EVENT_MSI_SLOT_NS;
     for (; taken < 100000 && !fake_msi_held; taken++) {
         fake_msi_fire();
-        fake_now += 10;
+        fake_now += 100;
     }
     CU_ASSERT_EQUAL(taken, EVENT_MSI_PER_SLOT + 1);
     CU_ASSERT_PTR_NOT_NULL(strstr(fake_log, "held back"));
@@ -244,7 +244,7 @@ static void msi_storm(void)
     a->events.msi_timer.fn(a->events.msi_timer.arg);
     CU_ASSERT(!fake_msi_held && pending(a, p));
     fake_now += EVENT_MSI_SLOT_NS;
-    for (unsigned i = 0; i < 1000; i++, fake_now += EVENT_MSI_SLOT_NS / 100) /* a busy one is let be */
+    for (unsigned i = 0; i < 10000; i++, fake_now += EVENT_MSI_SLOT_NS / 2000) /* a busy one is let be */
         fake_msi_fire();
     CU_ASSERT_FALSE(fake_msi_held);
     CU_ASSERT_EQUAL(event_close(a, p), 0);

@@ -12,7 +12,7 @@
 
 unsigned fake_upcalls, fake_wakes, fake_dma_blocks, fake_msi_live;
 bool fake_msi_held, fake_msi_fails, fake_machine_off;
-uint64_t fake_now = 1000;
+uint64_t fake_now = 1000, fake_now_step;
 const struct iommu_ops *iommu;
 static struct msi_handle *last_msi;
 
@@ -30,7 +30,7 @@ void spin_unlock_pair(struct spinlock *a, struct spinlock *b)
     if (a != b)
         spin_unlock(b);
 }
-uint64_t now_ns(void) { return fake_now; }
+uint64_t now_ns(void) { return fake_now += fake_now_step; }
 uint64_t time_wallclock_boot_sec(void) { return 1234567890; }
 void timer_init(struct timer *t, void (*fn)(void *), void *arg) { *t = (struct timer){.fn = fn, .arg = arg}; }
 void timer_set(struct timer *t, uint64_t when) { t->when = when; }
