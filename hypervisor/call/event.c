@@ -81,7 +81,7 @@ static int status(struct vcpu *v, uint64_t arg)
     return !rc && call_put(v, arg, &op) ? -EFAULT : rc;
 }
 
-static int reset(struct vcpu *v, uint64_t arg)
+static long reset(struct vcpu *v, uint64_t arg)
 {
     struct evtchn_reset op;
     struct domain *d;
@@ -90,7 +90,7 @@ static int reset(struct vcpu *v, uint64_t arg)
     if (rc) return rc;
     rc = event_reset(d);
     domain_put(d);
-    return rc;
+    return rc == -ERESTART ? call_restart(v, EVTCHNOP_reset, arg, 0) : rc;
 }
 
 long call_event_channel(struct vcpu *v, const struct call_args *args)

@@ -338,7 +338,6 @@ static void stop_for_good(struct domain *d)
     spin_lock(&d->ctl_lock);
     devices_block_dma(d);
     spin_unlock(&d->ctl_lock);
-    events_destroy(d);
     domain_release_infos(d);
     spin_lock(&d->ctl_lock);
     restart_forget(d);
@@ -358,7 +357,8 @@ int domain_kill(struct domain *d)
         domains_reap();
         return 0;
     }
-    if (!grants_drop_mappings(d, GRANT_DROP_BUDGET) || !p2m_drain(&d->p2m, &d->drain_next, DRAIN_BUDGET)) return -ERESTART;
+    if (!events_destroy(d) || !grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
+    if (!p2m_drain(&d->p2m, &d->drain_next, DRAIN_BUDGET)) return -ERESTART;
     d->drained = true; /* the table's reference goes with the last of the others: domain_put */
     log_info("domain %u: destroyed", d->id);
     event_send_global_virq(VIRQ_DOM_EXC);

@@ -13,6 +13,7 @@
 #include "lib/string.h"
 
 #define FIRST_PORTS 128u
+#define CLOSE_BUDGET 2048u /* ports closed in one go */
 
 struct event_msi {
     struct msi_handle handle;
@@ -431,22 +432,32 @@ int event_close(struct domain *d, evtchn_port_t port)
     return 0;
 }
 
-int event_reset(struct domain *d)
+/* Every port but those to be kept; with `unmap` pirqs go, too. At most CLOSE_BUDGET at a time: false, if there may be more. */
+static bool close_all(struct domain *d, bool unmap, bool keep)
 {
-    for (evtchn_port_t p = 1; p < d->events.max_ports; p++) event_close(d, p);
-    return 0;
+    unsigned n = 0;
+    for (evtchn_port_t p = 1; p < d->events.max_ports; p++) {
+        spin_lock(&d->event_lock);
+        bool close = d->events.ch[p].state != EV_FREE && !(keep && d->events.ch[p].keep);
+        spin_unlock(&d->event_lock);
+        if (!close || ((!unmap || event_unmap_pirq(d, p)) && event_close(d, p))) continue;
+        if (++n == CLOSE_BUDGET) return false;
+    }
+    return true;
 }
 
-void events_destroy(struct domain *d)
+int event_reset(struct domain *d) { return close_all(d, false, false) ? 0 : -ERESTART; }
+
+bool events_destroy(struct domain *d)
 {
     spin_lock(&d->event_lock);
     d->events.limit = 0;
     spin_unlock(&d->event_lock);
-    event_reset(d);
-    for (evtchn_port_t p = 1; p < d->events.max_ports; p++) event_unmap_pirq(d, p);
+    if (!close_all(d, true, false)) return false;
     timer_cancel(&d->events.msi_timer);
     for (unsigned i = 0; i < NR_VIRQS; i++)
         if (virq_handler[i] == d->id) virq_handler[i] = 0;
+    return true;
 }
 
 /* ---- the rest of the operations ---- */
@@ -556,15 +567,10 @@ void events_mark_kept(struct domain *d)
     spin_unlock(&d->event_lock);
 }
 
-void events_restart(struct domain *d)
+bool events_restart(struct domain *d)
 {
     struct event_channels *e = &d->events;
-    for (evtchn_port_t p = 1; p < e->max_ports; p++) {
-        spin_lock(&d->event_lock);
-        bool close = e->ch[p].state != EV_FREE && !e->ch[p].keep;
-        spin_unlock(&d->event_lock);
-        if (close && event_unmap_pirq(d, p)) event_close(d, p);
-    }
+    if (!close_all(d, true, true)) return false;
     spin_lock(&d->event_lock);
     for (unsigned i = 0; i < e->nr_kept; i++) {
         struct event_channel *c = &e->ch[e->kept[i].port];
@@ -574,4 +580,5 @@ void events_restart(struct domain *d)
         *c = (struct event_channel){.state = EV_UNBOUND, .keep = 1, .remote = e->kept[i].remote};
     }
     spin_unlock(&d->event_lock);
+    return true;
 }

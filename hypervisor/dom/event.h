@@ -40,7 +40,8 @@ struct event_channels {
 struct domain;
 struct vcpu;
 int events_init(struct domain *d);
-void events_destroy(struct domain *d);          /* closes all: peers' ends become unbound... as in Xen: EV_UNBOUND, remote = d */
+/* Closes all: peers' ends become EV_UNBOUND, remote = d; no new ones. False: call again to go on. */
+bool events_destroy(struct domain *d);
 /* The evtchn_op family: guest-visible semantics of xen/event_channel.h. `d` is the domain operated on. Return 0, port or -errno. */
 int event_alloc_unbound(struct domain *d, domid_t remote, evtchn_port_t *port);
 int event_bind_interdomain(struct domain *d, domid_t remote, evtchn_port_t remote_port, evtchn_port_t *port);
@@ -59,13 +60,13 @@ int event_send(struct domain *d, evtchn_port_t port);
 int event_status(struct domain *d, struct evtchn_status *s);
 int event_unmask(struct domain *d, evtchn_port_t port);
 int event_bind_vcpu(struct domain *d, evtchn_port_t port, unsigned vcpu);
-int event_reset(struct domain *d);
+int event_reset(struct domain *d); /* 0; -ERESTART: call again to go on */
 void event_set_pending_virq(struct vcpu *v, unsigned virq);  /* per-vCPU virq (timer, debug) */
 void event_send_global_virq(unsigned virq);                  /* to its handler: domain 0 unless set otherwise. No event lock held */
 int event_set_virq_handler(unsigned virq, domid_t handler);  /* XEN_DOMCTL_set_virq_handler. -EINVAL: not a global one */
 void event_mark_pending(struct vcpu *v);                     /* upcall for v without a port; v's event_lock held */
 bool event_any_pending(struct domain *d, const evtchn_port_t *ports, unsigned n); /* no lock */
-/* Restart in place: close everything but `keep` ports; interdomain peers of closed ports become UNBOUND, remote = d. */
-void events_restart(struct domain *d);
+/* Restart in place: close everything but `keep` ports; interdomain peers of closed ports become UNBOUND, remote = d. False: call again. */
+bool events_restart(struct domain *d);
 void events_mark_kept(struct domain *d);                     /* at the snapshot */
 #endif

@@ -240,7 +240,6 @@ static void stop_old(struct domain *d, const struct snapshot *s)
         if (!d->vcpu[i]) continue;
         vcpu_reset(d->vcpu[i]);
     }
-    events_restart(d);
     memcpy(d->hvm_param, s->hvm_param, sizeof(d->hvm_param));
     d->callback_vector = 0;
     d->console_len = 0;
@@ -287,7 +286,7 @@ static int end_old(struct domain *d, struct snapshot *s, const char *why)
     if (!s->started) s->started = now_ns();
     mark_dead(d, why);
     devices_block_dma(d);
-    if (!grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
+    if (!events_restart(d) || !grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
     stop_old(d, s);
     s->under_way = true;
     s->stopped = now_ns();
