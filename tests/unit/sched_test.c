@@ -349,6 +349,24 @@ static void waking_preempts(void)
     units_off();
 }
 
+/* A CPU that never joined takes nothing, however much waits elsewhere. */
+static void spared_cpu(void)
+{
+    units_up(UNITS);
+    settle_all();
+    fake_cpu = CPUS;
+    timer_cpu_init();
+    sched_cpu_init();
+    for (unsigned i = 0; i < 10; i++) {
+        fake_cpu = CPUS;
+        CU_ASSERT_PTR_NULL(sched_next());
+        fake_now += MS;
+        settle_all();
+    }
+    CU_ASSERT_EQUAL(sched_set_affinity(&unit[0], 1u << CPUS), -EINVAL);
+    units_off();
+}
+
 static void affinity_errors(void)
 {
     sched_unit_init(&unit[0], 0);
@@ -566,7 +584,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"random interleaving on four CPUs", random_interleaving}, {"equal shares", equal_shares}, {"nobody starves", nobody_starves},
         {"time used so far", time_used_so_far},
-        {"a waking unit preempts", waking_preempts}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
+        {"a waking unit preempts", waking_preempts}, {"a spared CPU", spared_cpu}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
         {"a timer that sets itself in the past", restless_timer_lets_others_work}, {"one thread per CPU", threads}, CU_TEST_INFO_NULL,
     };
     simulated = true;
