@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # xenstored, its core, transports and client library, and their tests.
-XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c lane.c path.c perm.c quota.c request.c store.c tree.c \
-                   txn.c view.c watch.c)
+XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c lane.c load.c path.c perm.c quota.c request.c state.c store.c \
+                   tree.c txn.c view.c watch.c)
 $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE) \
-  $(addprefix xenstore/transport/,loop.c plainhost.c ring.c socket.c xenhost.c),\
+  $(addprefix xenstore/transport/,loop.c plainhost.c ring.c socket.c statefile.c supervise.c update.c xenhost.c),\
   -levent_core -lxenevtchn -lxengnttab -lxenctrl))
 
 # The core's tests run its real sources, with allocations that can be made to fail.
@@ -12,8 +12,10 @@ XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h
 $(foreach t,ops txn model fuzz,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED) \
   $(if $(filter fuzz,$(t)),tests/fuzz/xenstore.c),$(XENSTORE_FLAKY))))
 $(eval $(call unit_test,xenstore_ring_test,tests/unit/xenstore_ring_test.c xenstore/transport/ring.c))
-$(eval $(call unit_test,xenstore_host_test,tests/unit/xenstore_host_test.c $(XENSTORE_CORE) \
-  $(addprefix xenstore/transport/,loop.c ring.c xenhost.c),,-levent_core))
+XENSTORE_PLAYED := tests/unit/xenstore_played.c $(XENSTORE_CORE) \
+  $(addprefix xenstore/transport/,loop.c ring.c statefile.c xenhost.c)
+$(eval $(call unit_test,xenstore_host_test,tests/unit/xenstore_host_test.c $(XENSTORE_PLAYED),,-levent_core))
+$(eval $(call unit_test,xenstore_crash_test,tests/unit/xenstore_crash_test.c $(XENSTORE_PLAYED),-include tests/unit/xenstore_dying.h,-levent_core))
 
 # The same target under libFuzzer: build/fuzz/xenstore -max_total_time=60
 $(B)/fuzz/xenstore: tests/fuzz/xenstore.c $(XENSTORE_TESTED)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xenstored: the registry daemon. Options, log, and the start: without --foreground the command returns once the socket listens
- * and the rings are served, or with an error.
+ * and the rings are served, or with an error. With a state file there are two processes: the daemon, and its supervisor.
  */
 #define _GNU_SOURCE
 #include "xenstore/transport/loop.h"
+#include "xenstore/transport/statefile.h"
+#include "xenstore/transport/supervise.h"
+#include "xenstore/transport/update.h"
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -24,12 +27,18 @@ static const char usage[] =
     "  -v, --verbose         log every request\n"
     "  -l, --log FILE        log to FILE (appended), else to standard error as long as it is a file or in the foreground\n"
     "  -r, --rundir DIR      directory of the socket (XENSTORED_RUNDIR, else /run/xenstored)\n"
+    "  -s, --state FILE      keep the registry in FILE, which is to be in memory (tmpfs), so that the daemon goes on from it after\n"
+    "                        a crash (RUNDIR/state)\n"
+    "      --no-state        do not; a crash loses everything\n"
     "      --no-domain-ring  Unix socket only: works without a hypervisor\n"
-    "  -h, --help            this text\n";
+    "  -h, --help            this text\n"
+    "\n"
+    "SIGHUP: live update, the program on disk takes over (xenstore-control live-update).\n";
 
 struct options {
-    bool foreground, verbose, rings;
-    const char *log, *rundir;
+    bool foreground, verbose, rings, keep;
+    const char *log, *rundir, *state;
+    int resume, listener; /* descriptors that an earlier daemon left, or -1 */
 };
 
 static FILE *log_file;
@@ -51,17 +60,25 @@ static bool parse(int argc, char **argv, struct options *o)
     static const struct option longs[] = {
         { "foreground", no_argument, NULL, 'f' }, { "verbose", no_argument, NULL, 'v' },
         { "log", required_argument, NULL, 'l' },  { "rundir", required_argument, NULL, 'r' },
+        { "state", required_argument, NULL, 's' }, { "no-state", no_argument, NULL, 'S' },
+        { "resume", required_argument, NULL, 'R' },
         { "no-domain-ring", no_argument, NULL, 'n' }, { "help", no_argument, NULL, 'h' },
         { 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "fvl:r:h", longs, NULL)) != -1)
+    while ((c = getopt_long(argc, argv, "fvl:r:s:h", longs, NULL)) != -1)
         switch (c) {
         case 'f': o->foreground = true; break;
         case 'v': o->verbose = true; break;
         case 'l': o->log = optarg; break;
         case 'r': o->rundir = optarg; break;
+        case 's': o->state = optarg; break;
+        case 'S': o->keep = false; break;
+        case 'R':
+            if (sscanf(optarg, "%d,%d", &o->resume, &o->listener) != 2)
+                return false;
+            break;
         case 'n': o->rings = false; break;
         case 'h': fputs(usage, stdout); exit(0);
         default: return false;
@@ -76,12 +93,30 @@ static void stop(evutil_socket_t sig, short what, void *base)
     event_base_loopbreak(base);
 }
 
+static void update(evutil_socket_t sig, short what, void *arg)
+{
+    update_ask(&store, NULL);
+}
+
+/* What an earlier daemon left: by live update, or by its death. False: it is no good; the next start will be without it. */
+static bool take_over(const struct options *o)
+{
+    char bad[4096];
+    enum statefile is = STATEFILE_NONE;
+
+    if (o->resume >= 0 || o->keep)
+        is = statefile_load(&store, o->state, o->resume);
+    if (is == STATEFILE_BAD && o->resume < 0 && snprintf(bad, sizeof(bad), "%s.bad", o->state) < (int)sizeof(bad) &&
+        !rename(o->state, bad))
+        store_log(&store, "state kept as %s", bad);
+    return is != STATEFILE_BAD;
+}
+
 /* Everything up to the point where clients are served. */
 static struct event_base *start(const struct options *o)
 {
     struct event_base *base = event_base_new();
     uint32_t key = 0;
-    char path[200];
 
     if (getrandom(&key, sizeof(key), GRND_NONBLOCK) == sizeof(key))
         tree_seed(key);
@@ -90,13 +125,17 @@ static struct event_base *start(const struct options *o)
         return NULL;
     }
     store.trace = o->verbose;
-    mkdir(o->rundir, 0755);
-    snprintf(path, sizeof(path), "%s/socket", o->rundir);
-    if (!socket_listen(base, &store, path) || (o->rings && !xen_host_open(base, &store)))
+    if (!socket_listen(base, &store, o->listener) || (o->rings && !xen_host_open(base, &store)))
         return NULL;
+    if (!take_over(o))
+        abort(); /* the supervisor starts the next */
+    if (o->keep)
+        statefile_begin(&store, o->state);
+    domains_refresh(&store);
     event_add(event_new(base, SIGTERM, EV_SIGNAL | EV_PERSIST, stop, base), NULL);
     event_add(event_new(base, SIGINT, EV_SIGNAL | EV_PERSIST, stop, base), NULL);
-    store_log(&store, "serving %s%s", path, o->rings ? " and rings" : "");
+    event_add(event_new(base, SIGHUP, EV_SIGNAL | EV_PERSIST, update, NULL), NULL);
+    store_log(&store, "serving %s/socket%s", o->rundir, o->rings ? " and rings" : "");
     return base;
 }
 
@@ -125,26 +164,73 @@ static int detach(void)
     return fd[1];
 }
 
-/* Tell the parent, and let go of what it was started with; a file as standard error stays, for the log. */
-static void detached(int fd)
+/* Let go of what we were started with; a file as standard error stays, for the log. */
+static void let_go(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct stat st;
 
-    if (write(fd, "\1", 1) != 1)
-        log_line("the starting process is gone");
-    close(fd);
     if (chdir("/") || null < 0)
         return;
     dup2(null, 0);
     dup2(null, 1);
     if (fstat(2, &st) || !S_ISREG(st.st_mode))
         dup2(null, 2);
+    close(null);
+}
+
+/* What the options leave open. False: it cannot be, and that was said. */
+static bool prepare(struct options *o)
+{
+    static char path[200], state[200];
+
+    if (!o->rundir)
+        o->rundir = "/run/xenstored";
+    snprintf(path, sizeof(path), "%s/socket", o->rundir);
+    snprintf(state, sizeof(state), "%s/state", o->rundir);
+    if (!o->state)
+        o->state = state;
+    log_file = o->log ? fopen(o->log, "ae") : stderr;
+    if (!log_file) {
+        fprintf(stderr, "xenstored: log %s: %s\n", o->log, strerror(errno));
+        return false;
+    }
+    mkdir(o->rundir, 0755);
+    if (o->listener < 0)
+        o->listener = socket_bind(path);
+    if (o->listener < 0)
+        fprintf(stderr, "xenstored: socket %s: %s\n", path, strerror(errno));
+    return o->listener >= 0;
+}
+
+static void serve(struct event_base *base)
+{
+    while (loop_once(base, true)) {
+        statefile_tend(&store);
+        update_go(&store);
+    }
+}
+
+/* An orderly end. */
+static void end(const struct options *o)
+{
+    char path[200];
+
+    log_line("stopped by a signal");
+    statefile_end(&store);
+    socket_close(&store);
+    snprintf(path, sizeof(path), "%s/socket", o->rundir);
+    unlink(path);
+    while (store.domains)
+        domain_release(&store, store.domains->domid);
+    xen_host_close();
+    loop_close();
+    store_free(&store);
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = { .rings = true, .rundir = getenv("XENSTORED_RUNDIR") };
+    struct options o = { .rings = true, .keep = true, .rundir = getenv("XENSTORED_RUNDIR"), .resume = -1, .listener = -1 };
     struct event_base *base;
     int tell = -1;
 
@@ -152,27 +238,22 @@ int main(int argc, char **argv)
         fputs("Try \"xenstored --help\".\n", stderr);
         return 2;
     }
-    if (!o.rundir)
-        o.rundir = "/run/xenstored";
-    log_file = o.log ? fopen(o.log, "ae") : stderr;
-    if (!log_file) {
-        fprintf(stderr, "xenstored: log %s: %s\n", o.log, strerror(errno));
+    signal(SIGPIPE, SIG_IGN);
+    if (!prepare(&o) || !update_init(argv))
         return 1;
-    }
-    if (!o.foreground)
+    if (!o.foreground && o.resume < 0)
         tell = detach();
+    if (o.keep && o.resume < 0)
+        supervise(log_line, o.foreground ? NULL : let_go);
     base = start(&o);
     if (!base)
         return 1;
+    if (tell >= 0 && write(tell, "\1", 1) >= 0) /* else nobody waits any more: not the first daemon of its supervisor */
+        close(tell);
     if (tell >= 0)
-        detached(tell);
-    loop_run(base);
-    log_line("stopped by a signal");
-    socket_close(&store);
-    while (store.domains)
-        domain_release(&store, store.domains->domid);
-    xen_host_close();
-    loop_close();
-    store_free(&store);
+        let_go();
+    supervise_served();
+    serve(base);
+    end(&o);
     return 0;
 }

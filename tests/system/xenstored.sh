@@ -187,7 +187,7 @@ ctl quota >"$OUT/control" || failed=$((failed + 1))
 ok grep -q "^nodes: 1000" "$OUT/control"
 ctl nonsense >"$OUT/control" && failed=$((failed + 1))
 is EINVAL cat "$OUT/control"
-pid=$(pgrep -f -x "$daemon --no-domain-ring --verbose --log $log --rundir $run" | head -n 1)
+pid=$(pgrep -o -f -x "$daemon --no-domain-ring --verbose --log $log --rundir $run")
 ok kill "$pid"
 i=0
 while [ -e "$run/socket" ] && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done

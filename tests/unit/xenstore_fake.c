@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct store fake_store;
+char fake_update[300];
 char fake_log[4096];
 unsigned fake_logs;
 int fake_ring_error;
@@ -71,7 +72,7 @@ static enum domain_state state_of(uint16_t domid)
     return fake_state[domid % 64];
 }
 
-static const struct host_ops host = { take_log, no_wake, set_alarm, ring_open, ring_close, state_of };
+static const struct host_ops host;
 
 void fake_begin(void)
 {
@@ -96,6 +97,7 @@ static long mem_read(struct conn *c, void *buf, size_t n)
         n = f->in_end - f->in_start;
     memcpy(buf, f->in + f->in_start, n);
     f->in_start += n;
+    f->taken += (uint32_t)n;
     return (long)n;
 }
 
@@ -112,6 +114,7 @@ static long mem_write(struct conn *c, const void *buf, size_t n)
     check(n <= sizeof(f->out) - f->out_end);
     memcpy(f->out + f->out_end, buf, n);
     f->out_end += n;
+    f->given += (uint32_t)n;
     return (long)n;
 }
 
@@ -119,24 +122,92 @@ static void mem_nothing(struct conn *c)
 {
 }
 
+static void mem_position(const struct conn *c, uint32_t *in, uint32_t *out)
+{
+    const struct fake *f = c->transport;
+
+    *in = f->taken;
+    *out = f->given;
+}
+
+static void mem_resume(struct conn *c, uint32_t in)
+{
+    struct fake *f = c->transport;
+
+    f->in_start += in - f->taken;
+    f->taken = in;
+}
+
 static void mem_over(struct conn *c, enum turn why)
 {
 }
 
-static const struct transport_ops mem_ops = { "memory", mem_read, mem_write, mem_nothing, mem_nothing, mem_over };
+static const struct transport_ops mem_ops = { "memory", mem_read, mem_write, mem_nothing, mem_nothing, mem_position, mem_resume, mem_over };
+
+/* Clients that the next store will find again, by the number that is in their key. */
+static struct fake *clients[1024];
+
+static struct conn *adopt(struct store *s, uint32_t key)
+{
+    struct fake *f = key - SOCKET_KEY < 1024 ? clients[key - SOCKET_KEY] : NULL;
+
+    if (f)
+        f->conn = conn_open(s, &mem_ops, f, (struct actor){ f->domid, NO_TARGET }, key);
+    return f ? f->conn : NULL;
+}
+
+static int update(struct store *s, const char *path)
+{
+    snprintf(fake_update, sizeof(fake_update), "%s", path ? path : "(own)");
+    return 0;
+}
+
+static const struct host_ops host = { take_log, no_wake, set_alarm, ring_open, ring_close, state_of, adopt, update };
+
+bool fake_grow(struct sbuf *b, size_t room)
+{
+    char *p = realloc(b->bytes, room * 2);
+
+    if (p) {
+        b->bytes = p;
+        b->room = room * 2;
+    }
+    return p;
+}
+
+const char *fake_replace(void)
+{
+    struct sbuf b = { .grow = fake_grow };
+    const char *wrong;
+
+    state_dump(&fake_store, &b, true);
+    check(!b.failed);
+    store_free(&fake_store);
+    check(store_init(&fake_store, &host));
+    wrong = state_load(&fake_store, b.bytes, b.used, 0);
+    free(b.bytes);
+    return wrong;
+}
 
 struct fake *fake_open(uint16_t domid)
 {
     struct fake *f = calloc(1, sizeof(*f));
 
+    uint32_t i = 0;
+
+    while (clients[i])
+        check(++i < 1024);
+    clients[i] = f;
+    f->domid = domid;
     f->room = SIZE_MAX;
-    f->conn = conn_open(&fake_store, &mem_ops, f, (struct actor){ domid, NO_TARGET });
+    f->conn = conn_open(&fake_store, &mem_ops, f, (struct actor){ domid, NO_TARGET }, SOCKET_KEY + i);
     check(f->conn);
     return f;
 }
 
 void fake_close(struct fake *f)
 {
+    clients[f->conn->key - SOCKET_KEY] = NULL;
     conn_close(f->conn);
     free(f);
 }

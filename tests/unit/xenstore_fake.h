@@ -3,6 +3,7 @@
 #ifndef XENSTORE_FAKE_H
 #define XENSTORE_FAKE_H
 #include "xenstore/core/conn.h"
+#include "xenstore/core/state.h"
 #include "xenstore/core/txn.h"
 #include "xenstore/core/view.h"
 #include "xenstore/core/watch.h"
@@ -10,6 +11,8 @@
 /* A client. What it sends is in `in`, what it got in `out`. */
 struct fake {
     struct conn *conn;
+    uint16_t domid;
+    uint32_t taken, given; /* bytes that the store took and gave, in all */
     char in[65536], out[262144];
     size_t in_start, in_end, out_start, out_end;
     size_t room; /* bytes of replies it takes; SIZE_MAX: all */
@@ -29,8 +32,14 @@ extern int fake_ring_error; /* what ring_open answers */
 extern enum domain_state fake_state[64];
 extern long alloc_fail_at; /* count down: the allocation that makes it 0 fails; negative: none */
 
+extern char fake_update[300]; /* the program that a live update was asked for */
+
 void fake_begin(void);
 void fake_end(void);
+/* A live update: another store goes on from this one's state. Returns what state_load says. */
+const char *fake_replace(void);
+/* A buffer that grows without end; free its bytes. */
+bool fake_grow(struct sbuf *b, size_t room);
 struct fake *fake_open(uint16_t domid);
 void fake_close(struct fake *f);
 /* Queue bytes that the client sends. */

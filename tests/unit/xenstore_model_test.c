@@ -2,7 +2,8 @@
 /*
  * Random work against a simple reference: 31 possible nodes, a few clients, each in or out of a transaction.
  * After an OK at the end of a transaction, doing all its steps at that moment must give the same answers; after an EAGAIN,
- * something it read must have been changed by others.
+ * something it read must have been changed by others. The same again with a live update now and then, under whatever is
+ * open at that moment: a transaction goes on, or is lost if it would have been lost anyway.
  */
 #include "xenstore_fake.h"
 #include <stdio.h>
@@ -32,6 +33,7 @@ struct model_txn {
     struct state base, now;
     unsigned version;
     int steps;
+    bool lost; /* by an update */
     struct step log[LOG];
 };
 
@@ -175,7 +177,9 @@ static void end_txn(int c)
     clients[c]->conn->lane_tries = 0; /* here all stay in the open; xenstore_txn_test has the lane */
     for (int i = 0; i < m->steps; i++)
         changes = changes || (m->log[i].op < READ && m->log[i].answer);
-    if (!commit || !changes) {
+    if (m->lost) {
+        CU_ASSERT_EQUAL(ok, !commit);
+    } else if (!commit || !changes) {
         CU_ASSERT(ok);
     } else if (m->version == version) {
         CU_ASSERT_FATAL(ok);
@@ -189,6 +193,7 @@ static void end_txn(int c)
         CU_ASSERT_FATAL(real_conflict(m));
     }
     m->id = 0;
+    m->lost = false;
 }
 
 static void one_step(int c)
@@ -204,6 +209,8 @@ static void one_step(int c)
     } else if (!m->id && rand() % 4 == 0) {
         m->id = (uint32_t)atoi(S(clients[c], XS_TRANSACTION_START, 0, ""));
         m->steps = 0;
+    } else if (m->lost) {
+        real(clients[c], m->id, &t); /* answers, whatever it is */
     } else if (m->id) {
         if (!m->steps) { /* a transaction begins with its first use */
             m->base = m->now = live;
@@ -220,7 +227,30 @@ static void one_step(int c)
     }
 }
 
-static void test_random(void)
+/* Another store goes on. */
+static void replace(void)
+{
+    CU_ASSERT_PTR_NULL_FATAL(fake_replace());
+    for (int c = 0; c < CLIENTS; c++) {
+        struct model_txn *m = &txns[c];
+        const struct txn *t = m->id ? txn_find(clients[c]->conn, m->id) : NULL;
+
+        if (!m->id || m->lost)
+            continue;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+        m->lost = t->lost;
+        if (m->lost) {
+            CU_ASSERT_FATAL(real_conflict(m));
+            continue;
+        }
+        m->base = m->now = live;
+        m->version = version;
+        for (int i = 0; i < m->steps; i++)
+            CU_ASSERT_EQUAL_FATAL(apply(&m->now, &m->log[i]), m->log[i].answer);
+    }
+}
+
+static void work(int steps, bool updates)
 {
     unsigned there = 0;
 
@@ -230,8 +260,10 @@ static void test_random(void)
     fake_begin();
     for (int c = 0; c < CLIENTS; c++)
         clients[c] = fake_open(0);
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < steps; i++) {
         one_step(rand() % CLIENTS);
+        if (updates && rand() % 20 == 0)
+            replace();
         if (i % 500 == 0)
             check_all();
     }
@@ -245,10 +277,21 @@ static void test_random(void)
     fake_end();
 }
 
+static void test_random(void)
+{
+    work(STEPS, false);
+}
+
+static void test_updates(void)
+{
+    work(STEPS / 4, true);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"random work against the reference", test_random},
+        {"the same with live updates", test_updates},
         CU_TEST_INFO_NULL,
     };
     return suite_run("xenstore model", NULL, tests);

@@ -37,7 +37,9 @@ static void test_stream(void)
 
         for (uint32_t k = 0; k < put; k++)
             page.req[MASK_XENSTORE_IDX(page.req_prod++)] = (char)in++;
+        ring_begin(&ring);
         long got = ring_read(&ring, buf, (size_t)rand() % sizeof(buf));
+        ring_end(&ring);
         CU_ASSERT_FATAL(got >= 0);
         for (long k = 0; k < got; k++)
             CU_ASSERT_EQUAL(buf[k], out++);

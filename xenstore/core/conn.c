@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections: see conn.h. */
 #include "xenstore/core/conn.h"
+#include "xenstore/core/state.h"
 #include "xenstore/core/txn.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
@@ -18,7 +19,7 @@ static struct msg *msg_new(size_t len)
     return m;
 }
 
-struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *transport, struct actor actor)
+struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *transport, struct actor actor, uint32_t key)
 {
     struct conn *c = calloc(1, sizeof(*c));
     struct msg *spare = msg_new(SPARE_BYTES);
@@ -34,6 +35,7 @@ struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *t
     c->ops = ops;
     c->transport = transport;
     c->actor = actor;
+    c->key = key;
     c->out_tail = &c->out;
     c->prev = &s->conns;
     c->next = s->conns;
@@ -48,6 +50,7 @@ static void drop_first(struct conn *c)
 {
     struct msg *m = c->out;
 
+    c->unsent -= m->len - m->sent;
     c->out = m->next;
     if (!c->out)
         c->out_tail = &c->out;
@@ -71,6 +74,9 @@ void conn_reset(struct conn *c)
         drop_first(c);
     c->overflow = false;
     c->in_start = c->in_end = 0;
+    c->poisoned = false;
+    if (c->key < SOCKET_KEY)
+        journal_put(c->store, REC_RESET, "u", c->key);
 }
 
 void conn_close(struct conn *c)
@@ -83,19 +89,51 @@ void conn_close(struct conn *c)
     free(c);
 }
 
-static void enqueue(struct conn *c, struct msg *m, struct xsd_sockmsg hdr, bool event)
+static void append(struct conn *c, struct msg *m, bool event)
 {
-    memcpy(m->bytes, &hdr, sizeof(hdr));
-    m->len = (uint32_t)(sizeof(hdr) + hdr.len);
     m->sent = 0;
     m->event = event;
     m->next = NULL;
     *c->out_tail = m;
     c->out_tail = &m->next;
+    c->unsent += m->len;
     if (event)
         c->event_bytes += m->len;
     else
         c->replies++;
+}
+
+static void enqueue(struct conn *c, struct msg *m, struct xsd_sockmsg hdr, bool event)
+{
+    memcpy(m->bytes, &hdr, sizeof(hdr));
+    m->len = (uint32_t)(sizeof(hdr) + hdr.len);
+    append(c, m, event);
+    journal_out(c, m);
+}
+
+bool conn_requeue(struct conn *c, const char *bytes, size_t len, bool event)
+{
+    struct msg *m = len >= sizeof(struct xsd_sockmsg) && len <= MESSAGE_MAX ? msg_new(len) : NULL;
+
+    if (!m)
+        return false;
+    memcpy(m->bytes, bytes, len);
+    append(c, m, event);
+    return true;
+}
+
+bool conn_skip(struct conn *c, uint32_t bytes)
+{
+    if (bytes > c->unsent)
+        return false;
+    while (c->out && bytes >= c->out->len) {
+        bytes -= c->out->len;
+        drop_first(c);
+    }
+    if (c->out)
+        c->out->sent = bytes;
+    c->unsent -= bytes;
+    return true;
 }
 
 void conn_reply(struct conn *c, const struct xsd_sockmsg *hdr, uint32_t type, const void *data, size_t len)
@@ -125,6 +163,12 @@ void conn_error(struct conn *c, const struct xsd_sockmsg *hdr, int err)
     conn_reply(c, hdr, XS_ERROR, name, strlen(name) + 1);
 }
 
+static void note_overflow(const struct conn *c)
+{
+    if (c->key < SOCKET_KEY)
+        journal_put(c->store, REC_CONN, "uuu", c->key, c->last_tx, c->overflow);
+}
+
 void conn_event(struct conn *c, const char *path, const char *token)
 {
     size_t path_len = strlen(path) + 1, token_len = strlen(token) + 1;
@@ -139,6 +183,7 @@ void conn_event(struct conn *c, const char *path, const char *token)
         free(m);
         quota_refuse(c->store, c->actor.domid, QUOTA_EVENTS, 0);
         c->overflow = hdr.len <= XENSTORE_PAYLOAD_MAX;
+        note_overflow(c);
         return;
     }
     memcpy(m->bytes + sizeof(hdr), path, path_len);
@@ -157,11 +202,13 @@ static bool send_queue(struct conn *c)
         if (n < 0)
             return false;
         m->sent += (uint32_t)n;
+        c->unsent -= (size_t)n;
         if (m->sent < m->len)
             return true;
         drop_first(c);
         if (!c->out && c->overflow) {
             c->overflow = false;
+            note_overflow(c);
             watch_fire_all(c);
         }
     }
@@ -219,9 +266,12 @@ static enum turn take_requests(struct conn *c)
         }
         if (hdr.len > XENSTORE_PAYLOAD_MAX)
             return TURN_BAD;
-        if (!request_run(c, &hdr, c->in + c->in_start + sizeof(hdr)))
+        journal_begin(c);
+        if (request_run(c, &hdr, c->in + c->in_start + sizeof(hdr)))
+            c->in_start += sizeof(hdr) + hdr.len;
+        journal_commit(c);
+        if (c->waiting)
             return TURN_IDLE;
-        c->in_start += sizeof(hdr) + hdr.len;
     }
     return TURN_MORE;
 }
@@ -235,6 +285,7 @@ enum turn conn_turn(struct conn *c)
     if (!send_queue(c))
         return TURN_OVER;
     t = take_requests(c);
+    journal_in(c);
     full = !conn_takes(c);
     if (t <= TURN_MORE && !send_queue(c))
         t = TURN_OVER;

@@ -31,6 +31,10 @@ struct transport_ops {
     /* Around a turn: look whether the client wants to start anew; tell the other side of what was moved. */
     void (*begin)(struct conn *c);
     void (*flush)(struct conn *c);
+    /* Where reading and writing are in their streams of bytes, counted from anywhere, modulo 2^32; and a connection of an earlier
+     * daemon goes on: what was read of it ends at `in`. */
+    void (*position)(const struct conn *c, uint32_t *in, uint32_t *out);
+    void (*resume)(struct conn *c, uint32_t in);
     /* After a turn that ended TURN_OVER or TURN_BAD: stop it, may close it. */
     void (*over)(struct conn *c, enum turn why);
 };
@@ -50,6 +54,8 @@ struct conn {
     const struct transport_ops *ops;
     void *transport;
     struct actor actor;
+    uint32_t key;              /* its name in the state (state.h) */
+    bool poisoned;             /* its next request killed the daemon before this one: refused */
     bool waiting;              /* for the lane; no request is taken meanwhile */
     unsigned lane_tries;       /* so many of its next transactions go by the lane */
     struct conn *next_waiting;
@@ -59,17 +65,22 @@ struct conn {
     struct msg *out, **out_tail;
     struct msg *spare; /* kept for an ENOMEM reply; without it no request is taken */
     uint32_t replies;  /* in the queue */
-    size_t event_bytes; /* in the queue */
+    size_t unsent;     /* bytes in the queue */
+    size_t event_bytes; /* of events in the queue */
     bool overflow;      /* events were dropped */
     size_t in_start, in_end;
     char in[MESSAGE_MAX];
 };
 
 /* NULL: no memory. */
-struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *transport, struct actor actor);
+struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *transport, struct actor actor, uint32_t key);
 /* Forget all of it: what is half in, half out, open transactions, watches. */
 void conn_reset(struct conn *c);
 void conn_close(struct conn *c);
+/* Put a whole message of an earlier daemon into the queue; false: no memory, or it is none. */
+bool conn_requeue(struct conn *c, const char *bytes, size_t len, bool event);
+/* The queue's first bytes are gone already; false if that many are not there. */
+bool conn_skip(struct conn *c, uint32_t bytes);
 enum turn conn_turn(struct conn *c);
 /* Would it take another request? Not while too many replies are unread, or while it waits for its turn in the lane. */
 bool conn_takes(const struct conn *c);

@@ -98,6 +98,26 @@ static int do_quota(struct store *s, char **argv, int argc, struct out *o)
     return err;
 }
 
+/* As xenstore-control has it: the program with -f or alone, then -s to begin (a time limit and force mean nothing here: we never
+ * have to wait), -a to think better of it. -s without a program: the one on disk that this daemon was started from. */
+static int do_live_update(struct store *s, char **argv, int argc, struct out *o)
+{
+    const char *file = argc == 3 && !strcmp(argv[1], "-f") ? argv[2] : argc == 2 && argv[1][0] == '/' ? argv[1] : NULL;
+    int err = EINVAL;
+
+    if (file && strlen(file) < sizeof(s->update_path)) {
+        strcpy(s->update_path, file);
+        err = 0;
+    } else if (argc >= 2 && !strcmp(argv[1], "-s")) {
+        err = s->ops->update(s, s->update_path[0] ? s->update_path : NULL);
+    } else if (argc == 2 && !strcmp(argv[1], "-a")) {
+        s->update_path[0] = 0;
+        err = 0;
+    }
+    put(o, "OK");
+    return err;
+}
+
 static int do_help(struct store *s, char **argv, int argc, struct out *o);
 
 static const struct command {
@@ -108,6 +128,7 @@ static const struct command {
     { "check", do_check, "" },
     { "domains", do_domains, "" },
     { "help", do_help, "" },
+    { "live-update", do_live_update, "[-f] <file>|-s|-a" },
     { "log", do_log, "[on|off]" },
     { "print", do_print, "<string>" },
     { "quota", do_quota, "[set [<domid>] <name> <value>|<domid>]" },

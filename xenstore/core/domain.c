@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Introduced domains: see store.h. */
 #include "xenstore/core/conn.h"
+#include "xenstore/core/state.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ static void forget(struct store *s, struct domain *d)
                 o->conn->actor.target = NO_TARGET;
         }
     account_reset(s, d->domid);
+    journal_put(s, REC_GONE, "u", d->domid);
     while (*link != d)
         link = &(*link)->next;
     *link = d->next;
@@ -56,6 +58,9 @@ int domain_introduce(struct store *s, uint16_t domid, uint64_t gfn, uint32_t por
     }
     if (d->conn)
         d->conn->actor.target = d->target;
+    d->gfn = gfn;
+    d->port = port;
+    journal_domain(s, d);
     return 0;
 }
 
@@ -78,6 +83,7 @@ int domain_set_target(struct store *s, uint16_t domid, uint16_t target)
     d->target = target;
     if (d->conn)
         d->conn->actor.target = target;
+    journal_domain(s, d);
     return 0;
 }
 
@@ -96,6 +102,7 @@ unsigned domains_refresh(struct store *s)
         } else if (state == DOMAIN_SHUTDOWN && !d->shutdown) {
             news++;
             d->shutdown = true;
+            journal_domain(s, d);
         }
     }
     if (news)

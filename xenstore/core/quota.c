@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Quotas: see quota.h. */
 #include "xenstore/core/quota.h"
-#include "xenstore/core/store.h"
+#include "xenstore/core/state.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ uint32_t quota_limit(struct store *s, uint16_t domid, enum quota q)
         v = v > UINT32_MAX / DOMAIN0_EVENTS ? 0 : v * DOMAIN0_EVENTS;
     else if (!domid && q != QUOTA_OUTSTANDING)
         v = 0;
-    return v ? v : UINT32_MAX;
+    return v && !s->loading ? v : UINT32_MAX;
 }
 
 bool quota_find(const char *name, enum quota *q)
@@ -103,6 +103,7 @@ int quota_set(struct store *s, const char *domid, const char *name, const char *
         s->limits[q] = (uint32_t)v;
         store_log(s, "quota: %s is now %lu", name, v);
     }
+    journal_put(s, REC_LIMIT, "uus", domid ? (uint32_t)d : UINT32_MAX, (uint32_t)v, name);
     return 0;
 }
 

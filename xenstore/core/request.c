@@ -5,6 +5,7 @@
  * before the watch events that the request causes.
  */
 #include "xenstore/core/conn.h"
+#include "xenstore/core/state.h"
 #include "xenstore/core/txn.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
@@ -172,6 +173,7 @@ static int change(struct request *r, struct change *ch)
     if (!err) {
         view_settle(r->s, &r->s->live);
         r->s->version += ch->changed;
+        journal_change(r->s, &r->c->actor, ch);
         ack(r);
         change_fire(r->s, ch);
     }
@@ -251,6 +253,7 @@ static int do_set_perms(struct request *r)
         if (perms_access(*special, &r->c->actor) == ACCESS_ALL) {
             perms_put(*special);
             *special = ch.perms;
+            journal_put(r->s, REC_SPECIAL, "up", (uint32_t)(special - r->s->special), ch.perms);
             return ack(r);
         }
         err = EACCES;
@@ -400,6 +403,7 @@ static int do_resume(struct request *r)
     if (!d)
         return ENOENT;
     d->shutdown = false;
+    journal_domain(r->s, d);
     return ack(r);
 }
 
@@ -467,6 +471,7 @@ static int do_set_feature(struct request *r)
     if (!a)
         return ENOMEM;
     a->features_off = WIRE_FEATURES & ~(uint32_t)value;
+    journal_put(r->s, REC_FEATURES, "uu", (uint32_t)domid, a->features_off);
     return ack(r);
 }
 
@@ -563,6 +568,11 @@ bool request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data)
     const struct op *op = hdr->type < WIRE_COUNT && ops[hdr->type].run ? &ops[hdr->type] : NULL;
     int err = op ? 0 : ENOSYS;
 
+    if (c->poisoned) {
+        store_log(c->store, "domain %u: request %u ended the daemon before: refused", c->actor.domid, hdr->type);
+        c->poisoned = false;
+        err = EIO;
+    }
     if (!err && op->privileged && !actor_privileged(&c->actor))
         err = EACCES;
     if (!err && hdr->tx_id) {

@@ -13,6 +13,7 @@
 #include "xenstore/core/tree.h"
 
 struct conn;
+struct journal;
 struct store;
 struct watch;
 
@@ -26,6 +27,8 @@ struct domain {
     uint16_t domid;
     bool shutdown; /* seen shut down; @releaseDomain was fired for it */
     uint16_t target;
+    uint32_t port; /* as introduced */
+    uint64_t gfn;
     struct conn *conn; /* NULL where there is no ring (--no-domain-ring) */
     void *ring;
 };
@@ -43,6 +46,10 @@ struct host_ops {
     /* Give up ring and connection of a domain that goes. */
     void (*ring_close)(struct domain *d);
     enum domain_state (*domain_state)(uint16_t domid);
+    /* While the state is loaded: the connection that an earlier daemon called `key`, a socket. NULL: it is gone. */
+    struct conn *(*adopt)(struct store *s, uint32_t key);
+    /* Replace the daemon by the program `path`, which goes on from the state: soon, when this turn is over. 0 or an errno. */
+    int (*update)(struct store *s, const char *path);
 };
 
 /* A tree that operations work on: the live one, or a transaction's. */
@@ -58,6 +65,8 @@ struct store {
     uint64_t version; /* changes with every change of the live tree */
     uint32_t limits[QUOTA_COUNT];
     bool trace; /* log every request */
+    bool loading; /* state_load is at work: what was allowed before is allowed again */
+    struct journal *journal; /* or NULL: what a daemon after this one will know (state.h) */
     struct account *accounts[ACCOUNT_PAGES];
     struct domain *domains;
     struct conn *conns;
@@ -65,6 +74,7 @@ struct store {
     struct watch **watch_hash;
     size_t watch_buckets, watch_count;
     struct perms *special[SPECIAL_COUNT]; /* of @introduceDomain, @releaseDomain: who is told */
+    char update_path[256];                /* what live-update will start, if it was said */
     char scratch[4096 + 1];               /* where replies are put together */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Transactions: see txn.h. */
 #include "xenstore/core/txn.h"
+#include "xenstore/core/state.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -63,20 +64,17 @@ void change_clear(struct change *ch)
     node_put(ch->removed);
 }
 
-int txn_start(struct conn *c, struct txn **out)
+/* A transaction that counts in the account; `id` 0: the next. */
+static struct txn *open_txn(struct conn *c, struct account *acc, uint32_t id)
 {
     struct store *s = c->store;
-    struct account *acc = account_of(s, c->actor.domid);
-    struct txn *t;
+    struct txn *t = calloc(1, sizeof(*t));
 
-    if (acc && acc->transactions >= quota_limit(s, c->actor.domid, QUOTA_TRANSACTIONS))
-        return quota_refuse(s, c->actor.domid, QUOTA_TRANSACTIONS, ENOSPC);
-    t = acc ? calloc(1, sizeof(*t)) : NULL;
     if (!t)
-        return ENOMEM;
-    do
+        return NULL;
+    t->id = id;
+    while (!t->id || txn_find(c, t->id))
         t->id = ++c->last_tx;
-    while (!t->id || txn_find(c, t->id));
     t->conn = c;
     t->version = s->version;
     t->base = node_get(s->live.root);
@@ -85,6 +83,34 @@ int txn_start(struct conn *c, struct txn **out)
     t->next = c->txns;
     c->txns = t;
     acc->transactions++;
+    if (c->key < SOCKET_KEY)
+        journal_put(s, REC_TXN, "uuu", c->key, t->id, 1);
+    return t;
+}
+
+struct txn *txn_reopen(struct conn *c, uint32_t id, bool lost)
+{
+    struct account *acc = account_of(c->store, c->actor.domid);
+    struct txn *t = acc ? open_txn(c, acc, id) : NULL;
+
+    if (t) {
+        c->last_tx = t->id;
+        t->lost = lost;
+    }
+    return t;
+}
+
+int txn_start(struct conn *c, struct txn **out)
+{
+    struct store *s = c->store;
+    struct account *acc = account_of(s, c->actor.domid);
+    struct txn *t;
+
+    if (acc && acc->transactions >= quota_limit(s, c->actor.domid, QUOTA_TRANSACTIONS))
+        return quota_refuse(s, c->actor.domid, QUOTA_TRANSACTIONS, ENOSPC);
+    t = acc ? open_txn(c, acc, 0) : NULL;
+    if (!t)
+        return ENOMEM;
     *out = t;
     return 0;
 }
@@ -175,6 +201,16 @@ int txn_read(struct txn *t, const char *path, unsigned what)
         what &= ~READ_NODE; /* gone or of this value by our own doing: that tells nothing of others */
     e->read |= what;
     return 0;
+}
+
+int txn_note(struct txn *t, const char *path, unsigned what)
+{
+    struct touch *e;
+    int err = touch(t, path, &e);
+
+    if (!err)
+        e->read |= what;
+    return err;
 }
 
 /* A change was refused, and that told the client something: that the node, or for a removal its parent, is not there. */
@@ -316,6 +352,8 @@ int txn_commit(struct txn *t)
     struct txn *other = lane_other(s, t);
     int err = 0;
 
+    if (t->lost)
+        return EAGAIN;
     if (!t->changes)
         return 0;
     if (other && spoils(t, other))
@@ -330,6 +368,8 @@ int txn_commit(struct txn *t)
     }
     if (!err)
         s->version++;
+    for (struct change *ch = t->changes; ch && !err; ch = ch->next)
+        journal_change(s, &t->conn->actor, ch);
     return err;
 }
 
@@ -353,6 +393,8 @@ void txn_free(struct txn *t)
     struct touch *e;
 
     lane_drop(t->conn->store, t);
+    if (t->conn->key < SOCKET_KEY)
+        journal_put(t->conn->store, REC_TXN_END, "uu", t->conn->key, t->id);
     while (*link != t)
         link = &(*link)->next;
     *link = t->next;
@@ -372,4 +414,19 @@ void txn_free(struct txn *t)
     node_put(t->view.root);
     ledger_free(&t->view.ledger);
     free(t);
+}
+
+void txn_dump(const struct txn *t, struct sbuf *b, bool live)
+{
+    bool whole = live && !t->lost && (t->version == t->conn->store->version || reads_hold(t));
+    uint32_t key = t->conn->key;
+
+    state_put(b, REC_TXN, "uuu", key, t->id, !whole);
+    for (const struct change *ch = t->changes; ch && whole; ch = ch->next)
+        state_put(b, REC_TXN_CHANGE, "uuuspb", key, t->id, ch->type, ch->path, ch->perms,
+                  ch->value ? ch->value->data : NULL, ch->value ? (size_t)ch->value->len : 0);
+    for (unsigned i = 0; i < t->buckets && whole; i++)
+        for (const struct touch *e = t->touched[i]; e; e = e->next)
+            if (e->read)
+                state_put(b, REC_TXN_READ, "uuus", key, t->id, e->read, e->path);
 }

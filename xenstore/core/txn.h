@@ -44,6 +44,7 @@ struct txn {
     struct change *changes, **last;
     struct touch **touched; /* hash of the paths used */
     unsigned buckets, touches;
+    bool lost; /* an earlier daemon knew what it did: its end will be EAGAIN */
 };
 
 int txn_start(struct conn *c, struct txn **out);
@@ -60,4 +61,11 @@ int txn_commit(struct txn *t);
 /* After a commit: tell the watches. */
 void txn_fire(struct txn *t);
 void txn_free(struct txn *t);
+/* Append t to a state (state.h), with what it did if `live`, else as lost. */
+struct sbuf;
+void txn_dump(const struct txn *t, struct sbuf *b, bool live);
+/* Open a transaction of an earlier daemon: NULL: no memory. */
+struct txn *txn_reopen(struct conn *c, uint32_t id, bool lost);
+/* It had learnt that much about `path`. */
+int txn_note(struct txn *t, const char *path, unsigned what);
 #endif

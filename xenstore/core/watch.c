@@ -2,6 +2,7 @@
 /* Watches: see watch.h. */
 #include "xenstore/core/watch.h"
 #include "xenstore/core/conn.h"
+#include "xenstore/core/state.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,8 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
     c->watches = w;
     s->watch_count++;
     acc->watches++;
+    if (c->key < SOCKET_KEY)
+        journal_put(s, REC_WATCH, "uuuss", c->key, (uint32_t)depth, relative, path, token);
     return 0;
 }
 
@@ -106,6 +109,8 @@ int watch_remove(struct conn *c, const char *path, const char *token)
 
     if (!w)
         return ENOENT;
+    if (c->key < SOCKET_KEY)
+        journal_put(c->store, REC_UNWATCH, "uss", c->key, path, token);
     unlink_watch(c->store, w);
     return 0;
 }

@@ -21,9 +21,16 @@ void loop_alarm(struct store *s, unsigned us);
 /* Take c out of the queue: before it is closed. */
 void loop_forget(struct conn *c);
 
-/* Listening Unix socket at `path`; clients of it are domain 0. Logs and returns false on error. */
-bool socket_listen(struct event_base *base, struct store *s, const char *path);
-/* Stop listening, close every client and remove the socket. */
+/* A listening Unix socket at `path`, in the place of what is there. -1 with errno. */
+int socket_bind(const char *path);
+/* Accept clients, who are domain 0, from what socket_bind gave. False: no memory. */
+bool socket_listen(struct event_base *base, struct store *s, int fd);
+int socket_listener(void);
+/* A client of an earlier daemon: the store's host_ops.adopt. */
+struct conn *socket_adopt(struct store *s, uint32_t key);
+/* Have the listener and all clients' sockets stay open, or not, in a program that takes this one's place. */
+bool socket_let_through(const struct store *s, bool exec);
+/* Stop listening, close every client. */
 void socket_close(struct store *s);
 
 extern const struct host_ops xen_host;   /* rings by grant and event channel (xenhost.c) */
@@ -32,6 +39,8 @@ extern const struct host_ops plain_host; /* no rings: Unix socket only (plainhos
 bool xen_host_open(struct event_base *base, struct store *s);
 /* Let go of them; domains' rings must be closed. */
 void xen_host_close(void);
+/* The store's host_ops.update (update.c). */
+int update_ask(struct store *s, const char *path);
 /* Write a line to the log. */
 void log_line(const char *line);
 #endif

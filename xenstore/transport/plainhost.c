@@ -16,4 +16,5 @@ static enum domain_state domain_state(uint16_t domid)
     return DOMAIN_RUNS;
 }
 
-const struct host_ops plain_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state };
+const struct host_ops plain_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state, socket_adopt,
+                                     update_ask };

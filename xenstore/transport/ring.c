@@ -19,9 +19,34 @@ void ring_start(struct ring *r, void *page, uint32_t features)
     store(&r->page->server_features, r->features);
 }
 
+void ring_begin(struct ring *r)
+{
+    r->cons = load(&r->page->req_cons);
+    r->turn = true;
+}
+
+void ring_end(struct ring *r)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (load(&r->page->req_cons) != r->cons)
+        store(&r->page->req_cons, r->cons);
+    r->turn = false;
+}
+
+void ring_position(const struct ring *r, uint32_t *in, uint32_t *out)
+{
+    *in = r->turn ? r->cons : load(&r->page->req_cons);
+    *out = load(&r->page->rsp_prod);
+}
+
+void ring_resume(struct ring *r, uint32_t in)
+{
+    store(&r->page->req_cons, in);
+}
+
 long ring_read(struct ring *r, void *buf, size_t n)
 {
-    uint32_t cons = load(&r->page->req_cons), prod = load(&r->page->req_prod), have = prod - cons;
+    uint32_t prod = load(&r->page->req_prod), have = prod - r->cons;
     char *to = buf;
 
     if (r->broken)
@@ -31,12 +56,9 @@ long ring_read(struct ring *r, void *buf, size_t n)
     if (n > have)
         n = have;
     for (size_t i = 0; i < n; i++)
-        to[i] = r->page->req[MASK_XENSTORE_IDX(cons + (uint32_t)i)];
-    if (n) {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        store(&r->page->req_cons, cons + (uint32_t)n);
-        r->moved = true;
-    }
+        to[i] = r->page->req[MASK_XENSTORE_IDX(r->cons + (uint32_t)i)];
+    r->cons += (uint32_t)n;
+    r->moved = r->moved || n;
     return (long)n;
 }
 
@@ -68,6 +90,7 @@ bool ring_wants_reset(const struct ring *r)
 void ring_reset(struct ring *r)
 {
     r->broken = false;
+    r->cons = 0;
     store(&r->page->req_cons, 0);
     store(&r->page->req_prod, 0);
     store(&r->page->rsp_cons, 0);

@@ -4,7 +4,9 @@
  * Reading is switched off for a client that does not read its replies, writing on only while something waits to go.
  */
 #define _GNU_SOURCE
+#include "xenstore/core/state.h"
 #include "xenstore/transport/loop.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,6 @@ struct client {
 static struct store *store;
 static struct event_base *base;
 static struct event *listener, *retry;
-static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 static long sock_read(struct conn *c, void *buf, size_t n)
 {
@@ -67,6 +68,16 @@ static void sock_flush(struct conn *c)
     cl->writing = want(cl->writable, cl->writing, c->out != NULL);
 }
 
+/* Positions count from where the state was taken: nothing moves while it changes hands. */
+static void sock_position(const struct conn *c, uint32_t *in, uint32_t *out)
+{
+    *in = *out = 0;
+}
+
+static void sock_resume(struct conn *c, uint32_t in)
+{
+}
+
 static void client_free(struct client *cl)
 {
     if (cl->conn) {
@@ -88,7 +99,8 @@ static void sock_over(struct conn *c, enum turn why)
     client_free(c->transport);
 }
 
-static const struct transport_ops socket_ops = { "socket", sock_read, sock_write, sock_begin, sock_flush, sock_over };
+static const struct transport_ops socket_ops = { "socket", sock_read, sock_write, sock_begin, sock_flush, sock_position, sock_resume,
+                                                 sock_over };
 
 static void ready(evutil_socket_t fd, short what, void *arg)
 {
@@ -97,25 +109,59 @@ static void ready(evutil_socket_t fd, short what, void *arg)
     loop_wake(cl->conn);
 }
 
-static void client_new(int fd)
+static struct conn *client_new(int fd)
 {
     struct client *cl = calloc(1, sizeof(*cl));
 
     if (!cl) {
         close(fd);
-        return;
+        return NULL;
     }
     cl->fd = fd;
     cl->readable = event_new(base, fd, EV_READ | EV_PERSIST, ready, cl);
     cl->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, ready, cl);
     if (cl->readable && cl->writable)
-        cl->conn = conn_open(store, &socket_ops, cl, (struct actor){ 0, NO_TARGET });
+        cl->conn = conn_open(store, &socket_ops, cl, (struct actor){ 0, NO_TARGET }, SOCKET_KEY + (uint32_t)fd);
     if (!cl->conn || event_add(cl->readable, NULL)) {
         store_log(store, "socket: no memory for a client, closed");
         client_free(cl);
-        return;
+        return NULL;
     }
     cl->reading = true;
+    return cl->conn;
+}
+
+struct conn *socket_adopt(struct store *s, uint32_t key)
+{
+    int fd = (int)(key - SOCKET_KEY), flags = key < SOCKET_KEY ? -1 : fcntl(fd, F_GETFD);
+
+    if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC)) {
+        store_log(s, "socket: descriptor %d of an earlier daemon: %s", fd, strerror(errno));
+        return NULL;
+    }
+    return client_new(fd);
+}
+
+static bool let_through(int fd, bool exec)
+{
+    int flags = fcntl(fd, F_GETFD);
+
+    return flags >= 0 && !fcntl(fd, F_SETFD, exec ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
+}
+
+bool socket_let_through(const struct store *s, bool exec)
+{
+    bool ok = let_through(event_get_fd(listener), exec);
+
+    for (struct conn *c = s->conns; c; c = c->next)
+        if (c->key >= SOCKET_KEY)
+            ok = let_through((int)(c->key - SOCKET_KEY), exec) && ok;
+    return ok;
+}
+
+int socket_listener(void)
+{
+    return event_get_fd(listener);
 }
 
 static void accept_again(evutil_socket_t fd, short what, void *arg)
@@ -137,11 +183,10 @@ static void accept_client(evutil_socket_t listen_fd, short what, void *arg)
     }
 }
 
-/* Bind and listen; -1 with errno on error. */
-static int listen_at(const char *path)
+int socket_bind(const char *path)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int fd;
+    int fd, err;
 
     if (strlen(path) >= sizeof(addr.sun_path)) {
         errno = ENAMETOOLONG;
@@ -153,8 +198,7 @@ static int listen_at(const char *path)
         return -1;
     unlink(path);
     if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0600) || listen(fd, SOMAXCONN)) {
-        int err = errno;
-
+        err = errno;
         close(fd);
         errno = err;
         return -1;
@@ -162,17 +206,11 @@ static int listen_at(const char *path)
     return fd;
 }
 
-bool socket_listen(struct event_base *b, struct store *s, const char *path)
+bool socket_listen(struct event_base *b, struct store *s, int fd)
 {
-    int fd = listen_at(path);
-
-    if (fd < 0) {
-        store_log(s, "socket %s: %s", path, strerror(errno));
-        return false;
-    }
-    strcpy(socket_path, path);
     store = s;
     base = b;
+    let_through(fd, false);
     listener = event_new(b, fd, EV_READ | EV_PERSIST, accept_client, NULL);
     retry = event_new(b, -1, 0, accept_again, NULL);
     return listener && retry && !event_add(listener, NULL);
@@ -188,7 +226,6 @@ void socket_close(struct store *s)
     if (listener) {
         close(event_get_fd(listener));
         event_free(listener);
-        unlink(socket_path);
     }
     if (retry)
         event_free(retry);

@@ -52,6 +52,7 @@ static void link_begin(struct conn *c)
 {
     struct link *l = c->transport;
 
+    ring_begin(&l->ring);
     if (!ring_wants_reset(&l->ring))
         return;
     conn_reset(c);
@@ -63,9 +64,20 @@ static void link_flush(struct conn *c)
 {
     struct link *l = c->transport;
 
+    ring_end(&l->ring);
     if (l->ring.moved)
         xenevtchn_notify(events, l->port);
     l->ring.moved = false;
+}
+
+static void link_position(const struct conn *c, uint32_t *in, uint32_t *out)
+{
+    ring_position(&((struct link *)c->transport)->ring, in, out);
+}
+
+static void link_resume(struct conn *c, uint32_t in)
+{
+    ring_resume(&((struct link *)c->transport)->ring, in);
 }
 
 static void link_over(struct conn *c, enum turn why)
@@ -80,7 +92,8 @@ static void link_over(struct conn *c, enum turn why)
     link_flush(c);
 }
 
-static const struct transport_ops ring_ops = { "ring", link_read, link_write, link_begin, link_flush, link_over };
+static const struct transport_ops ring_ops = { "ring", link_read, link_write, link_begin, link_flush, link_position, link_resume,
+                                               link_over };
 
 static void link_free(struct link *l)
 {
@@ -138,7 +151,7 @@ static struct link *link_open(struct store *s, uint16_t domid, void *page, bool 
         l->port = (evtchn_port_t)port;
         ring_start(&l->ring, page, WIRE_FEATURES & ~acc->features_off);
         if (remember_port(l))
-            l->conn = conn_open(s, &ring_ops, l, (struct actor){ domid, NO_TARGET });
+            l->conn = conn_open(s, &ring_ops, l, (struct actor){ domid, NO_TARGET }, domid);
     } else {
         err = EINVAL;
     }
@@ -194,7 +207,8 @@ static enum domain_state domain_state(uint16_t domid)
     return info.flags & XEN_DOMINF_shutdown ? DOMAIN_SHUTDOWN : DOMAIN_RUNS;
 }
 
-const struct host_ops xen_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state };
+const struct host_ops xen_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state, socket_adopt,
+                                   update_ask };
 
 static void take_events(evutil_socket_t fd, short what, void *arg)
 {
