@@ -89,6 +89,42 @@ void fake_end(void)
     store_free(&fake_store);
 }
 
+static bool count(void *arg, const char *path, const struct node *n)
+{
+    struct account *sum = arg;
+
+    sum->nodes++;
+    sum->node_bytes += node_bytes(n);
+    return true;
+}
+
+bool fake_accounts_right(void)
+{
+    struct account there = { 0 }, sum = { 0 };
+    char path[PATH_BUF] = "/";
+
+    tree_walk(fake_store.live.root, path, 1, count, &there);
+    for (const struct conn *c = fake_store.conns; c; c = c->next) {
+        for (const struct watch *w = c->watches; w; w = w->next, there.watches++)
+            there.work_bytes += sizeof(*w) + strlen(w->path) + strlen(w->token) + 2;
+        for (const struct txn *t = c->txns; t; t = t->next, there.transactions++)
+            there.work_bytes += t->bytes;
+        for (const struct msg *m = c->out; m; m = m->next)
+            there.work_bytes += sizeof(*m) + m->len;
+    }
+    for (unsigned p = 0; p < ACCOUNT_PAGES; p++)
+        for (unsigned i = 0; fake_store.accounts[p] && i < ACCOUNTS_PER_PAGE; i++) {
+            const struct account *a = &fake_store.accounts[p][i];
+
+            sum.nodes += a->nodes;
+            sum.node_bytes += a->node_bytes;
+            sum.work_bytes += a->work_bytes;
+            sum.watches += a->watches;
+            sum.transactions += a->transactions;
+        }
+    return !memcmp(&there, &sum, sizeof(sum));
+}
+
 static long mem_read(struct conn *c, void *buf, size_t n)
 {
     struct fake *f = c->transport;

@@ -42,6 +42,8 @@ const char *fake_replace(void);
 bool fake_grow(struct sbuf *b, size_t room);
 struct fake *fake_open(uint16_t domid);
 void fake_close(struct fake *f);
+/* Is everything in the store in somebody's account, and nothing else? */
+bool fake_accounts_right(void);
 /* Queue bytes that the client sends. */
 void fake_send(struct fake *f, uint32_t type, uint32_t tx, const void *data, size_t len);
 /* Run turns of this client until it is idle. */

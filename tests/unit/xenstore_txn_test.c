@@ -118,7 +118,8 @@ static void test_replay_rights(void)
     CU_STR(end(d5, t), "ENOSPC");
     CU_STR(S(d5, XS_DIRECTORY, 0, "/local/domain/5"), "e");
     CU_STR(S(d5, XS_RM, 0, "e"), "OK");
-    CU_STR(S(a, XS_CONTROL, 0, "quota\0005"), "Domain 5:\nnodes: 1\nwatches: 0\ntransactions: 0\nrefused nodes: 3");
+    CU_ASSERT_PTR_NOT_NULL(strstr(S(a, XS_CONTROL, 0, "quota\0005"), "nodes: 1\nwatches: 0\ntransactions: 0\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(S(a, XS_CONTROL, 0, "quota\0005"), "\nrefused nodes: 3"));
     CU_STR(S(a, XS_CONTROL, 0, "quota\0set\0transaction-nodes\0002"), "OK");
     t = start(d5);
     CU_STR(S(d5, XS_READ, t, "a"), "ENOENT");
@@ -408,28 +409,11 @@ static void work(void)
     B(a, XS_WRITE, 0, "/x/1\0v");
 }
 
-static uint32_t owned(void)
-{
-    uint32_t n = 0;
-
-    for (unsigned d = 0; d < 8; d++)
-        n += account_of(&fake_store, (uint16_t)d)->nodes;
-    return n;
-}
-
-static void count(void *arg, const char *path, const struct node *n)
-{
-    ++*(uint32_t *)arg;
-}
-
 static void test_no_memory(void)
 {
-    char path[PATH_BUF] = "/";
     bool through = false;
 
     for (long fail = 0; fail < 500 && !through; fail++) {
-        uint32_t there = 0;
-
         begin();
         alloc_fail_at = fail;
         work();
@@ -437,8 +421,7 @@ static void test_no_memory(void)
         alloc_fail_at = -1;
         /* settle what waited for memory, then every node is in an account */
         CU_STR(B(a, XS_WRITE, 0, "/after\0v"), "OK");
-        tree_walk(fake_store.live.root, path, 1, count, &there);
-        CU_ASSERT_EQUAL(owned(), there);
+        CU_ASSERT(fake_accounts_right());
         CU_STR(S(b, XS_READ, 0, "/after"), "v");
         fake_end();
     }

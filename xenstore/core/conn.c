@@ -24,7 +24,7 @@ struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *t
     struct conn *c = calloc(1, sizeof(*c));
     struct msg *spare = msg_new(SPARE_BYTES);
 
-    if (!c || !spare) {
+    if (!c || !spare || !account_of(s, actor.domid)) {
         free(c);
         free(spare);
         return NULL;
@@ -51,6 +51,7 @@ static void drop_first(struct conn *c)
     struct msg *m = c->out;
 
     c->unsent -= m->len - m->sent;
+    account_work(c->store, c->actor.domid, -(int64_t)(sizeof(*m) + m->len));
     c->out = m->next;
     if (!c->out)
         c->out_tail = &c->out;
@@ -97,6 +98,7 @@ static void append(struct conn *c, struct msg *m, bool event)
     *c->out_tail = m;
     c->out_tail = &m->next;
     c->unsent += m->len;
+    account_work(c->store, c->actor.domid, (int64_t)(sizeof(*m) + m->len));
     if (event)
         c->event_bytes += m->len;
     else

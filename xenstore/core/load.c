@@ -219,6 +219,7 @@ static bool place(struct load *l, const char *path, struct perms *perms, struct 
         root->perms = perms;
         root->value = value;
         acc->nodes++;
+        acc->node_bytes += node_bytes(root);
         return true;
     }
     dir = tree_own(&l->s->live.root, path, dir_len);
@@ -227,6 +228,7 @@ static bool place(struct load *l, const char *path, struct perms *perms, struct 
         return false;
     tree_insert(dir, n, l->s->gen); /* nobody else looks at the tree yet: nothing is copied, nothing fails */
     acc->nodes++;
+    acc->node_bytes += node_bytes(n);
     return true;
 }
 
@@ -545,6 +547,7 @@ static bool clear_tree(struct load *l)
     node_put(root->kids);
     root->kids = NULL;
     account_of(l->s, 0)->nodes = 0;
+    account_of(l->s, 0)->node_bytes = 0;
     for (struct conn *c = l->s->conns; c; c = c->next)
         if (!resume(l, c))
             return false;

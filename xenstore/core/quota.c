@@ -20,6 +20,7 @@ static const struct {
     [QUOTA_PERMISSIONS] = { "permissions", 5 },
     [QUOTA_TX_NODES] = { "transaction-nodes", 1024 },
     [QUOTA_PATH_LEN] = { "path-max", 2048 },
+    [QUOTA_MEMORY] = { "memory", 2u << 20 },
     [QUOTA_EVENTS] = { "event-bytes", 65536 },
 };
 
@@ -118,12 +119,28 @@ int quota_refuse(struct store *s, uint16_t domid, enum quota q, int err)
     return err;
 }
 
-int32_t ledger_get(const struct ledger *l, uint16_t domid)
+int quota_memory(struct store *s, uint16_t domid, int64_t pending, size_t more)
+{
+    const struct account *a = account_of(s, domid);
+
+    if (!a)
+        return ENOMEM;
+    if ((int64_t)(a->node_bytes + a->work_bytes) + pending + (int64_t)more > quota_limit(s, domid, QUOTA_MEMORY))
+        return quota_refuse(s, domid, QUOTA_MEMORY, ENOSPC);
+    return 0;
+}
+
+void account_work(struct store *s, uint16_t domid, int64_t bytes)
+{
+    account_of(s, domid)->work_bytes += (uint64_t)bytes;
+}
+
+struct ledger_entry ledger_get(const struct ledger *l, uint16_t domid)
 {
     for (unsigned i = 0; i < l->n; i++)
         if (l->e[i].domid == domid)
-            return l->e[i].nodes;
-    return 0;
+            return l->e[i];
+    return (struct ledger_entry){ .domid = domid };
 }
 
 static bool ledger_room(struct ledger *l, unsigned more)
@@ -140,16 +157,17 @@ static bool ledger_room(struct ledger *l, unsigned more)
     return true;
 }
 
-bool ledger_add(struct ledger *l, uint16_t domid, int32_t nodes)
+bool ledger_add(struct ledger *l, uint16_t domid, int32_t nodes, int64_t bytes)
 {
     for (unsigned i = 0; i < l->n; i++)
         if (l->e[i].domid == domid) {
             l->e[i].nodes += nodes;
+            l->e[i].bytes += bytes;
             return true;
         }
     if (!ledger_room(l, 1))
         return false;
-    l->e[l->n++] = (struct ledger_entry){ domid, nodes };
+    l->e[l->n++] = (struct ledger_entry){ domid, nodes, bytes };
     return true;
 }
 
@@ -158,7 +176,7 @@ bool ledger_merge(struct ledger *to, const struct ledger *from)
     if (!ledger_room(to, from->n))
         return false;
     for (unsigned i = 0; i < from->n; i++)
-        ledger_add(to, from->e[i].domid, from->e[i].nodes);
+        ledger_add(to, from->e[i].domid, from->e[i].nodes, from->e[i].bytes);
     return true;
 }
 

@@ -82,12 +82,13 @@ static const char *value_of(const struct blob *b, size_t *len)
     return b ? b->data : NULL;
 }
 
-static void dump_node(void *arg, const char *path, const struct node *n)
+static bool dump_node(void *arg, const char *path, const struct node *n)
 {
     size_t len;
     const char *value = value_of(n->value, &len);
 
     state_put(arg, REC_NODE, "spb", path, n->perms, value, len);
+    return true;
 }
 
 static void dump_account(struct sbuf *b, uint32_t domid, const struct account *a)

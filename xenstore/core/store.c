@@ -48,7 +48,7 @@ bool store_init(struct store *s, const struct host_ops *ops)
     for (int i = 0; i < SPECIAL_COUNT; i++)
         ok = (s->special[i] = only_domain0()) && ok;
     ok = ok && s->live.root && !view_mkdir(s, &s->live, &domain0, "/tool/xenstored", &made) &&
-         ledger_add(&s->live.ledger, 0, 1) && view_settle(s, &s->live);
+         ledger_add(&s->live.ledger, 0, 1, (int64_t)node_bytes(s->live.root)) && view_settle(s, &s->live);
     if (!ok)
         store_free(s);
     return ok;

@@ -60,6 +60,12 @@ struct node *node_new(struct comp name, struct perms *perms, struct blob *value,
     return n;
 }
 
+size_t node_bytes(const struct node *n)
+{
+    return sizeof(*n) + n->name_len + 1u + (n->value ? sizeof(*n->value) + n->value->len : 0) +
+           sizeof(*n->perms) + n->perms->n * sizeof(n->perms->p[0]);
+}
+
 struct node *node_get(struct node *n)
 {
     if (n)
@@ -338,6 +344,6 @@ void tree_walk_kids(const struct node *dir, char *path, size_t len, tree_fn fn, 
 
 void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *arg)
 {
-    fn(arg, path, n);
-    walk_treap(n->kids, path, len, fn, arg);
+    if (fn(arg, path, n))
+        walk_treap(n->kids, path, len, fn, arg);
 }

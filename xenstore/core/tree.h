@@ -46,6 +46,8 @@ void blob_put(struct blob *b);
 
 /* A node without children. Takes over the references `perms` and `value`; on NULL (no memory) it has not. */
 struct node *node_new(struct comp name, struct perms *perms, struct blob *value, uint64_t gen);
+/* What a node takes, its value and its permissions as if it did not share them. */
+size_t node_bytes(const struct node *n);
 struct node *node_get(struct node *n);
 void node_put(struct node *n);
 
@@ -63,7 +65,8 @@ size_t tree_kids_bytes(const struct node *dir);
 /* Copy whole names from byte `from` of that list on to buf, at most `room` bytes. Returns the bytes copied. */
 size_t tree_kids_list(const struct node *dir, size_t from, char *buf, size_t room);
 
-typedef void (*tree_fn)(void *arg, const char *path, const struct node *n);
+/* Returns whether to go on below the node. */
+typedef bool (*tree_fn)(void *arg, const char *path, const struct node *n);
 /* Call fn for n and everything below it, parents first. `path` is n's path, of length `len`, in a buffer of PATH_BUF. */
 void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *arg);
 /* The same without `dir` itself. */

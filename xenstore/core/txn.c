@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATH_COPIES 8 /* nodes that a change is taken to have copied */
+
 /* A path that a transaction used. */
 struct touch {
     struct touch *next;
@@ -72,6 +74,8 @@ static struct txn *open_txn(struct conn *c, struct account *acc, uint32_t id)
 
     if (!t)
         return NULL;
+    t->bytes = sizeof(*t);
+    acc->work_bytes += t->bytes;
     t->id = id;
     while (!t->id || txn_find(c, t->id))
         t->id = ++c->last_tx;
@@ -124,6 +128,19 @@ struct txn *txn_find(struct conn *c, uint32_t id)
     return t;
 }
 
+/* May the transaction use that much more? */
+static int charge(struct txn *t, size_t bytes)
+{
+    struct store *s = t->conn->store;
+    int err = quota_memory(s, t->conn->actor.domid, 0, bytes);
+
+    if (err)
+        return err;
+    t->bytes += bytes;
+    account_work(s, t->conn->actor.domid, (int64_t)bytes);
+    return 0;
+}
+
 static void grow(struct txn *t)
 {
     unsigned n = t->buckets ? t->buckets * 4 : 16;
@@ -168,12 +185,16 @@ static int touch(struct txn *t, const char *path, struct touch **out)
     size_t len = strlen(path) + 1;
     struct node *n;
     struct touch *e = find_touch(t, path, hash);
+    int err;
 
     *out = e;
     if (e)
         return 0;
     if (t->touches >= quota_limit(s, t->conn->actor.domid, QUOTA_TX_NODES))
         return quota_refuse(s, t->conn->actor.domid, QUOTA_TX_NODES, ENOSPC);
+    err = charge(t, sizeof(*e) + len);
+    if (err)
+        return err;
     grow(t);
     e = t->buckets ? malloc(sizeof(*e) + len) : NULL;
     if (!e)
@@ -236,6 +257,8 @@ int txn_change(struct txn *t, struct change *ch)
     struct touch *e = NULL;
     int err = copy ? touch(t, ch->path, &e) : ENOMEM;
 
+    if (!err) /* the way to the node is copied, and what is at its end */
+        err = charge(t, sizeof(*copy) + PATH_COPIES * sizeof(struct node) + (ch->value ? ch->value->len : 0));
     if (!err)
         err = change_make(t->conn->store, &t->view, &t->conn->actor, ch);
     if (err) {
@@ -399,6 +422,7 @@ void txn_free(struct txn *t)
         link = &(*link)->next;
     *link = t->next;
     account_of(t->conn->store, t->conn->actor.domid)->transactions--;
+    account_work(t->conn->store, t->conn->actor.domid, -(int64_t)t->bytes);
     while ((ch = t->changes)) {
         t->changes = ch->next;
         change_clear(ch);

@@ -44,6 +44,7 @@ struct txn {
     struct change *changes, **last;
     struct touch **touched; /* hash of the paths used */
     unsigned buckets, touches;
+    size_t bytes; /* counted in the account */
     bool lost; /* an earlier daemon knew what it did: its end will be EAGAIN */
 };
 

@@ -22,9 +22,10 @@ static int check_size(struct store *s, const struct actor *a, const struct blob 
     return 0;
 }
 
-/* May `a` get `more` nodes in this view? */
-static int check_nodes(struct store *s, const struct view *v, const struct actor *a, uint32_t more)
+/* May `a` get `more` nodes of `bytes` in this view? */
+static int check_nodes(struct store *s, const struct view *v, const struct actor *a, uint32_t more, size_t bytes)
 {
+    struct ledger_entry pending = ledger_get(&v->ledger, a->domid);
     const struct account *acc;
 
     if (actor_privileged(a))
@@ -32,9 +33,17 @@ static int check_nodes(struct store *s, const struct view *v, const struct actor
     acc = account_of(s, a->domid);
     if (!acc)
         return ENOMEM;
-    if ((int64_t)acc->nodes + ledger_get(&v->ledger, a->domid) + more > quota_limit(s, a->domid, QUOTA_NODES))
+    if ((int64_t)acc->nodes + pending.nodes + more > quota_limit(s, a->domid, QUOTA_NODES))
         return quota_refuse(s, a->domid, QUOTA_NODES, ENOSPC);
-    return 0;
+    return quota_memory(s, a->domid, pending.bytes, bytes);
+}
+
+/* May `a` have a node of `owner` grow? What it takes is the owner's, whoever writes; only domain 0 is not asked. */
+static int check_growth(struct store *s, const struct view *v, const struct actor *a, uint16_t owner, size_t old, size_t new)
+{
+    if (actor_privileged(a) || new <= old)
+        return 0;
+    return quota_memory(s, owner, ledger_get(&v->ledger, owner).bytes, new - old);
 }
 
 /* Nodes for the components of `rest`, each the child of the one before, the last with `value`. NULL: no memory. */
@@ -59,6 +68,16 @@ static struct node *make_chain(const char *rest, struct perms *perms, struct blo
     return top;
 }
 
+/* What these nodes are counted for. */
+static size_t chain_bytes(const struct node *top)
+{
+    size_t bytes = 0;
+
+    for (; top; top = top->kids)
+        bytes += node_bytes(top);
+    return bytes;
+}
+
 static uint32_t count_comps(const char *rest)
 {
     const char *pos = rest, *end = rest + strlen(rest);
@@ -76,23 +95,25 @@ static int create(struct store *s, struct view *v, const struct actor *a, const 
     struct node *dir, *chain;
     struct perms *perms;
     const char *rest;
+    int64_t bytes;
     uint32_t n;
     int err;
 
     tree_find(v->root, path, &dir, &rest);
     n = count_comps(rest);
-    err = check_nodes(s, v, a, n);
-    if (err)
-        return err;
     perms = perms_inherit(dir->perms, a);
     if (!perms)
         return ENOMEM;
     chain = make_chain(rest, perms, value, s->gen + 1);
-    dir = tree_own(&v->root, path, (size_t)(rest - path));
-    if (!chain || !dir || !ledger_add(&v->ledger, perms->p[0].domid, (int32_t)n)) {
+    bytes = (int64_t)chain_bytes(chain);
+    err = check_nodes(s, v, a, n, (size_t)bytes);
+    dir = err ? NULL : tree_own(&v->root, path, (size_t)(rest - path));
+    if (err) {
+        /* refused */
+    } else if (!chain || !dir || !ledger_add(&v->ledger, perms->p[0].domid, (int32_t)n, bytes)) {
         err = ENOMEM;
     } else if (!tree_insert(dir, chain, s->gen + 1)) {
-        ledger_add(&v->ledger, perms->p[0].domid, -(int32_t)n);
+        ledger_add(&v->ledger, perms->p[0].domid, -(int32_t)n, -bytes);
         err = ENOMEM;
     } else {
         s->gen++;
@@ -106,6 +127,8 @@ static int create(struct store *s, struct view *v, const struct actor *a, const 
 int view_write(struct store *s, struct view *v, const struct actor *a, const char *path, struct blob *value)
 {
     struct node *n;
+    size_t old, new;
+    uint16_t owner;
     int err = view_get(v, a, path, ACCESS_WRITE, &n);
 
     if (!err || err == ENOENT)
@@ -114,8 +137,14 @@ int view_write(struct store *s, struct view *v, const struct actor *a, const cha
         return err;
     if (!n)
         return create(s, v, a, path, value);
+    owner = n->perms->p[0].domid;
+    old = n->value ? sizeof(*value) + n->value->len : 0;
+    new = value ? sizeof(*value) + value->len : 0;
+    err = check_growth(s, v, a, owner, old, new);
+    if (err)
+        return err;
     n = tree_own(&v->root, path, strlen(path));
-    if (!n)
+    if (!n || !ledger_add(&v->ledger, owner, 0, (int64_t)new - (int64_t)old))
         return ENOMEM;
     blob_put(n->value);
     n->value = blob_get(value);
@@ -141,11 +170,12 @@ struct count {
     bool ok;
 };
 
-static void count_node(void *arg, const char *path, const struct node *n)
+static bool count_node(void *arg, const char *path, const struct node *n)
 {
     struct count *c = arg;
 
-    c->ok = c->ok && ledger_add(&c->ledger, n->perms->p[0].domid, -1);
+    c->ok = c->ok && ledger_add(&c->ledger, n->perms->p[0].domid, -1, -(int64_t)node_bytes(n));
+    return true;
 }
 
 /* Was the node's parent there, so that removing nothing is right? */
@@ -181,7 +211,7 @@ int view_rm(struct store *s, struct view *v, const struct actor *a, const char *
             err = 0;
         } else {
             for (unsigned i = 0; i < count.ledger.n; i++)
-                ledger_add(&v->ledger, count.ledger.e[i].domid, -count.ledger.e[i].nodes);
+                ledger_add(&v->ledger, count.ledger.e[i].domid, -count.ledger.e[i].nodes, -count.ledger.e[i].bytes);
         }
     }
     ledger_free(&count.ledger);
@@ -192,6 +222,7 @@ int view_set_perms(struct store *s, struct view *v, const struct actor *a, const
 {
     struct node *n;
     uint16_t old, new = perms->p[0].domid;
+    size_t was, is;
     int err = view_get(v, a, path, ACCESS_WRITE | ACCESS_OWNER, &n);
 
     if (err)
@@ -201,11 +232,16 @@ int view_set_perms(struct store *s, struct view *v, const struct actor *a, const
         return EPERM;
     if (perms->n > quota_limit(s, a->domid, QUOTA_PERMISSIONS))
         return quota_refuse(s, a->domid, QUOTA_PERMISSIONS, ENOSPC);
+    was = node_bytes(n);
+    is = was + perms->n * sizeof(perms->p[0]) - n->perms->n * sizeof(perms->p[0]);
+    err = check_growth(s, v, a, old, was, is);
+    if (err)
+        return err;
     n = tree_own(&v->root, path, strlen(path));
-    if (!n || !ledger_add(&v->ledger, old, 0) || !ledger_add(&v->ledger, new, 0))
+    if (!n || !ledger_add(&v->ledger, old, 0, 0) || !ledger_add(&v->ledger, new, 0, 0))
         return ENOMEM;
-    ledger_add(&v->ledger, old, -1);
-    ledger_add(&v->ledger, new, 1);
+    ledger_add(&v->ledger, old, -1, -(int64_t)was);
+    ledger_add(&v->ledger, new, 1, (int64_t)is);
     perms_put(n->perms);
     n->perms = perms_get(perms);
     n->gen = ++s->gen;
@@ -217,8 +253,12 @@ bool view_settle(struct store *s, struct view *v)
     for (unsigned i = 0; i < v->ledger.n; i++)
         if (!account_of(s, v->ledger.e[i].domid))
             return false;
-    for (unsigned i = 0; i < v->ledger.n; i++)
-        account_of(s, v->ledger.e[i].domid)->nodes += (uint32_t)v->ledger.e[i].nodes;
+    for (unsigned i = 0; i < v->ledger.n; i++) {
+        struct account *acc = account_of(s, v->ledger.e[i].domid);
+
+        acc->nodes += (uint32_t)v->ledger.e[i].nodes;
+        acc->node_bytes += (uint64_t)v->ledger.e[i].bytes;
+    }
     v->ledger.n = 0;
     return true;
 }

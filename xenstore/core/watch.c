@@ -61,13 +61,19 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
     struct account *acc = account_of(s, c->actor.domid);
     size_t len = strlen(path) + 1;
     struct watch *w, **b;
+    size_t size = sizeof(*w);
+    int err;
 
     if (find(c, path, token))
         return EEXIST;
     if (acc && acc->watches >= quota_limit(s, c->actor.domid, QUOTA_WATCHES))
         return quota_refuse(s, c->actor.domid, QUOTA_WATCHES, E2BIG);
+    size += len + strlen(token) + 1;
+    err = quota_memory(s, c->actor.domid, 0, size);
+    if (err)
+        return err;
     grow(s);
-    w = acc && s->watch_buckets ? malloc(sizeof(*w) + len + strlen(token) + 1) : NULL;
+    w = acc && s->watch_buckets ? malloc(size) : NULL;
     if (!w)
         return ENOMEM;
     *w = (struct watch){ .conn = c, .relative = relative, .depth = depth };
@@ -84,6 +90,7 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
     c->watches = w;
     s->watch_count++;
     acc->watches++;
+    acc->work_bytes += size;
     if (c->key < SOCKET_KEY)
         journal_put(s, REC_WATCH, "uuuss", c->key, (uint32_t)depth, relative, path, token);
     return 0;
@@ -100,6 +107,7 @@ static void unlink_watch(struct store *s, struct watch **slot)
         w->next->prev = w->prev;
     s->watch_count--;
     account_of(s, w->conn->actor.domid)->watches--;
+    account_work(s, w->conn->actor.domid, -(int64_t)(sizeof(*w) + strlen(w->path) + strlen(w->token) + 2));
     free(w);
 }
 
@@ -185,9 +193,10 @@ void watch_fire(struct store *s, const char *path, const struct perms *perms)
     }
 }
 
-static void fire_gone(void *arg, const char *path, const struct node *n)
+static bool fire_gone(void *arg, const char *path, const struct node *n)
 {
     fire_exact(arg, path, n->perms);
+    return true;
 }
 
 void watch_fire_removed(struct store *s, const char *path, const struct node *n)
