@@ -6,6 +6,9 @@ $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE)
   $(addprefix xenstore/transport/,loop.c plainhost.c ring.c socket.c statefile.c supervise.c update.c xenhost.c),\
   -levent_core -lxenevtchn -lxengnttab -lxenctrl))
 
+# The core on stubdoms/rt. It uses the installed headers' declarations of the C library, and of that only what rt and libc.c have.
+$(eval $(call guest_test,xenstore,,$(XENSTORE_CORE) xenstore/transport/ring.c $(addprefix stubdoms/xenstore/,host.c libc.c)))
+
 # The core's tests run its real sources, with allocations that can be made to fail.
 XENSTORE_TESTED := tests/unit/xenstore_fake.c $(XENSTORE_CORE)
 XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h

@@ -179,8 +179,7 @@ void rt_defer(struct rt_work *w)
     works_end = &w->next;
 }
 
-/* One round: what is queued now; what that queues waits for the next. */
-static void works_run(void)
+bool rt_works_run(void)
 {
     struct rt_work *last = NULL, *w;
     for (w = works; w; w = w->next)
@@ -195,6 +194,7 @@ static void works_run(void)
         if (end)
             break;
     }
+    return works;
 }
 
 static _Noreturn void loop(void)
@@ -202,9 +202,9 @@ static _Noreturn void loop(void)
     for (;;) {
         bool any = rt_events_run();
         rt_timers_run();
-        works_run();
+        bool more = rt_works_run();
         rt_watchdog_kick();
-        if (any || works || rt_events_waiting())
+        if (any || more || rt_events_waiting())
             continue;
         uint64_t next = rt_timers_next();
         if (next <= rt_now())

@@ -67,6 +67,7 @@ bool wait_for(volatile bool *flag, unsigned ms)
     for (;;) {
         bool any = rt_events_run();
         rt_timers_run();
+        any = rt_works_run() || any;
         if (*flag || rt_now() >= end)
             return *flag;
         uint64_t next = rt_timers_next();

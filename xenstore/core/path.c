@@ -69,6 +69,18 @@ size_t path_home_len(unsigned domid)
     return (size_t)snprintf(NULL, 0, "/local/domain/%u/", domid);
 }
 
+const char *path_in_home(const char *path)
+{
+    static const char homes[] = "/local/domain/";
+    const char *p = path + sizeof(homes) - 1;
+
+    if (strncmp(path, homes, sizeof(homes) - 1) || *p < '0' || *p > '9')
+        return path;
+    while (*p >= '0' && *p <= '9')
+        p++;
+    return *p == '/' ? p + 1 : path;
+}
+
 bool parse_number(const char *s, unsigned long max, unsigned long *out)
 {
     unsigned long v = 0;

@@ -29,6 +29,9 @@ size_t path_parent_len(const char *path, size_t len);
 /* Length of "/local/domain/<domid>/", what a relative path leaves out. */
 size_t path_home_len(unsigned domid);
 
+/* The rest of an absolute path behind "/local/domain/<number>/", or all of it. */
+const char *path_in_home(const char *path);
+
 /* Decimal number 0..max in all of `s`; false otherwise. */
 bool parse_number(const char *s, unsigned long max, unsigned long *out);
 #endif

@@ -67,14 +67,11 @@ static bool strings(struct request *r, char **v, int n)
 static int take_path(struct request *r, const char *in)
 {
     const struct actor *a = &r->c->actor;
-    unsigned domid;
-    int off = 0, err = path_canonical(a->domid, in, r->path, NULL);
+    int err = path_canonical(a->domid, in, r->path, NULL);
 
     if (err || actor_privileged(a))
         return err;
-    if (sscanf(r->path, "/local/domain/%5u/%n", &domid, &off) != 1)
-        off = 0;
-    if (strlen(r->path + off) > quota_limit(r->s, a->domid, QUOTA_PATH_LEN))
+    if (strlen(path_in_home(r->path)) > quota_limit(r->s, a->domid, QUOTA_PATH_LEN))
         return quota_refuse(r->s, a->domid, QUOTA_PATH_LEN, EINVAL);
     return 0;
 }
@@ -490,7 +487,7 @@ static int do_get_quota(struct request *r)
         return EINVAL;
     if (!n || !*v[0]) {
         for (int i = 0; i < QUOTA_COUNT; i++)
-            len += (size_t)sprintf(out + len, "%s%s", i ? " " : "", quota_name((enum quota)i));
+            len += (size_t)snprintf(out + len, XENSTORE_PAYLOAD_MAX - len, "%s%s", i ? " " : "", quota_name((enum quota)i));
         return reply(r, out, len + 1);
     }
     if (!quota_find(v[n - 1], &q) || (n == 2 && !parse_number(v[0], DOMID_LIMIT - 1, &domid)))
@@ -498,7 +495,7 @@ static int do_get_quota(struct request *r)
     if (n == 2)
         a = account_of(r->s, (uint16_t)domid);
     limit = a && a->own_limits & 1u << q ? a->limits[q] : r->s->limits[q];
-    return reply(r, out, (size_t)sprintf(out, "%u", limit) + 1);
+    return reply(r, out, (size_t)snprintf(out, XENSTORE_PAYLOAD_MAX, "%u", limit) + 1);
 }
 
 static int do_set_quota(struct request *r)

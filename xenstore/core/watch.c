@@ -201,6 +201,7 @@ static bool fire_gone(void *arg, const char *path, const struct node *n)
 
 void watch_fire_removed(struct store *s, const char *path, const struct node *n)
 {
+    size_t len = strlen(path);
     char buf[PATH_BUF];
 
     if (!s->watch_count)
@@ -208,8 +209,8 @@ void watch_fire_removed(struct store *s, const char *path, const struct node *n)
     watch_fire(s, path, n->perms);
     if (!n->kids)
         return;
-    strcpy(buf, path);
-    tree_walk_kids(n, buf, strlen(buf), fire_gone, s);
+    memcpy(buf, path, len + 1);
+    tree_walk_kids(n, buf, len, fire_gone, s);
 }
 
 struct perms **watch_special(struct store *s, const char *name)
