@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Just enough of a hypervisor's libraries, preloaded, for Debian's xenstored to start on a plain Linux and serve its Unix
- * socket (bench/xenstore.sh): handles that are nothing, an event descriptor that never fires, a ring page nobody uses.
+ * Just enough of a hypervisor's libraries, preloaded, for Debian's xenstored and oxenstored to start on a plain Linux and serve their
+ * Unix socket (bench/xenstore.sh): handles that are nothing, an event descriptor that never fires, a ring page nobody uses.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xenctrl.h>
 #include <xenevtchn.h>
@@ -103,4 +104,10 @@ int xc_domain_getinfo(xc_interface *h, uint32_t domid, unsigned max, xc_dominfo_
     memset(info, 0, sizeof(*info));
     info->domid = domid;
     return 1;
+}
+
+/* oxenstored wants more files than a container may give, and ends without. */
+int setrlimit(__rlimit_resource_t what, const struct rlimit *limit)
+{
+    return 0;
 }

@@ -63,14 +63,15 @@ static void link_begin(struct conn *c)
     ring_reset(&l->ring);
 }
 
-static void link_flush(struct conn *c)
+static bool link_flush(struct conn *c)
 {
     struct link *l = c->transport;
+    bool more = ring_end(&l->ring);
 
-    ring_end(&l->ring);
     if (l->ring.moved)
         rt_event_send((uint32_t)l->port);
     l->ring.moved = false;
+    return more;
 }
 
 static void link_position(const struct conn *c, uint32_t *in, uint32_t *out)

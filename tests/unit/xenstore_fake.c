@@ -154,8 +154,13 @@ static long mem_write(struct conn *c, const void *buf, size_t n)
     return (long)n;
 }
 
-static void mem_nothing(struct conn *c)
+static void mem_begin(struct conn *c)
 {
+}
+
+static bool mem_flush(struct conn *c)
+{
+    return false;
 }
 
 static void mem_position(const struct conn *c, uint32_t *in, uint32_t *out)
@@ -178,7 +183,7 @@ static void mem_over(struct conn *c, enum turn why)
 {
 }
 
-static const struct transport_ops mem_ops = { "memory", mem_read, mem_write, mem_nothing, mem_nothing, mem_position, mem_resume, mem_over };
+static const struct transport_ops mem_ops = { "memory", mem_read, mem_write, mem_begin, mem_flush, mem_position, mem_resume, mem_over };
 
 /* Clients that the next store will find again, by the number that is in their key. */
 static struct fake *clients[1024];

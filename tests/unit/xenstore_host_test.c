@@ -197,6 +197,33 @@ static void test_full(void)
     end();
 }
 
+/* In the middle of the server's turn: one more request, and no event, as a kernel does that sees the server busy. */
+static void one_more(void)
+{
+    struct xsd_sockmsg hdr = { XS_GET_DOMAIN_PATH, 2, 0, 2 };
+
+    played_meanwhile = NULL;
+    CU_ASSERT(played_pages[1].req_cons != played_pages[1].req_prod);
+    played_put(1, &hdr, sizeof(hdr));
+    played_put(1, "1", 2);
+}
+
+static void test_no_event(void)
+{
+    struct xsd_sockmsg hdr;
+    char body[64];
+
+    begin();
+    s.trace = true;
+    played_meanwhile = one_more;
+    CU_ASSERT_STRING_EQUAL(ASK(1, XS_GET_DOMAIN_PATH, "1"), "/local/domain/1");
+    CU_ASSERT_PTR_NULL(played_meanwhile);
+    CU_ASSERT_EQUAL(played_get(1, &hdr, sizeof(hdr)), sizeof(hdr));
+    CU_ASSERT_EQUAL(hdr.req_id, 2);
+    CU_ASSERT_EQUAL(played_get(1, body, 16), 16);
+    end();
+}
+
 static void test_states(void)
 {
     begin();
@@ -220,6 +247,7 @@ int main(void)
         {"hostile pages", test_bad_index},
         {"a new incarnation", test_reconnect},
         {"a full ring", test_full},
+        {"a request without an event", test_no_event},
         {"who still lives", test_states},
         CU_TEST_INFO_NULL,
     };

@@ -21,6 +21,7 @@ static int queue[256];
 static unsigned queued;
 xc_domaininfo_t played_infos[DOMAINS];
 char played_log[600];
+void (*played_meanwhile)(void);
 
 xenevtchn_handle *xenevtchn_open(xentoollog_logger *logger, unsigned flags)
 {
@@ -120,6 +121,8 @@ void played_end(void)
 void log_line(const char *line)
 {
     strcpy(played_log, line);
+    if (played_meanwhile)
+        played_meanwhile();
 }
 
 /* There are no sockets here, and nothing is updated. */

@@ -17,6 +17,7 @@ extern unsigned played_mapped[DOMAINS];   /* times the page is mapped */
 extern unsigned played_notified[DOMAINS], played_ports /* bound */;
 extern xc_domaininfo_t played_infos[DOMAINS];
 extern char played_log[600]; /* the last line */
+extern void (*played_meanwhile)(void); /* called, if not NULL, at each line of the log */
 
 void played_begin(void);
 void played_end(void);

@@ -205,8 +205,10 @@ static bool send_queue(struct conn *c)
             return false;
         m->sent += (uint32_t)n;
         c->unsent -= (size_t)n;
-        if (m->sent < m->len)
+        if (m->sent < m->len && !n)
             return true;
+        if (m->sent < m->len)
+            continue; /* until there is no room: only then are we told of more */
         drop_first(c);
         if (!c->out && c->overflow) {
             c->overflow = false;
@@ -293,6 +295,7 @@ enum turn conn_turn(struct conn *c)
         t = TURN_OVER;
     if (t <= TURN_MORE && full)
         t = conn_takes(c) ? TURN_MORE : TURN_IDLE;
-    c->ops->flush(c);
+    if (c->ops->flush(c) && t == TURN_IDLE && conn_takes(c))
+        t = TURN_MORE;
     return t;
 }

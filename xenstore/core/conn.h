@@ -28,9 +28,10 @@ struct transport_ops {
      * the connection gets a turn again when there is more. */
     long (*read)(struct conn *c, void *buf, size_t n);
     long (*write)(struct conn *c, const void *buf, size_t n);
-    /* Around a turn: look whether the client wants to start anew; tell the other side of what was moved. */
+    /* Around a turn: look whether the client wants to start anew; tell the other side of what was moved, and return whether it has
+     * sent more meanwhile, of which it may not tell us. */
     void (*begin)(struct conn *c);
-    void (*flush)(struct conn *c);
+    bool (*flush)(struct conn *c);
     /* Where reading and writing are in their streams of bytes, counted from anywhere, modulo 2^32; and a connection of an earlier
      * daemon goes on: what was read of it ends at `in`. */
     void (*position)(const struct conn *c, uint32_t *in, uint32_t *out);

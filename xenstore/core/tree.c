@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The tree: see tree.h. */
 #include "xenstore/core/tree.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +12,12 @@ void tree_seed(uint32_t key)
     prio_key = key;
 }
 
-static uint32_t prio_of(struct comp c)
+static uint32_t prio_of(const struct node *n)
 {
     uint32_t h = prio_key ^ 2166136261u;
 
-    for (size_t i = 0; i < c.len; i++)
-        h = (h ^ (unsigned char)c.s[i]) * 16777619u;
+    for (size_t i = 0; i < n->name_len; i++)
+        h = (h ^ (unsigned char)n->name[i]) * 16777619u;
     h ^= h >> 16;
     h *= 0x85ebca6bu ^ (prio_key | 1);
     return h ^ h >> 13;
@@ -47,14 +48,25 @@ void blob_put(struct blob *b)
         free(b);
 }
 
+/* The name begins in the padding. */
+static size_t node_size(size_t name_len)
+{
+    return offsetof(struct node, name) + name_len + 1;
+}
+
 struct node *node_new(struct comp name, struct perms *perms, struct blob *value, uint64_t gen)
 {
-    struct node *n = malloc(sizeof(*n) + name.len + 1);
+    struct node *n = malloc(node_size(name.len));
 
     if (!n)
         return NULL;
-    *n = (struct node){ .ref = 1, .prio = prio_of(name), .gen = gen, .kgen = gen, .perms = perms, .value = value,
-                        .span = (uint32_t)name.len + 1, .name_len = (uint16_t)name.len };
+    memset(n, 0, offsetof(struct node, name));
+    n->ref = 1;
+    n->gen = n->kgen = gen;
+    n->perms = perms;
+    n->value = value;
+    n->span = (uint32_t)name.len + 1;
+    n->name_len = (uint16_t)name.len;
     memcpy(n->name, name.s, name.len);
     n->name[name.len] = 0;
     return n;
@@ -62,7 +74,7 @@ struct node *node_new(struct comp name, struct perms *perms, struct blob *value,
 
 size_t node_bytes(const struct node *n)
 {
-    return sizeof(*n) + n->name_len + 1u + (n->value ? sizeof(*n->value) + n->value->len : 0) +
+    return node_size(n->name_len) + (n->value ? sizeof(*n->value) + n->value->len : 0) +
            sizeof(*n->perms) + n->perms->n * sizeof(n->perms->p[0]);
 }
 
@@ -101,7 +113,7 @@ void node_put(struct node *n)
 static struct node *own(struct node **link)
 {
     struct node *n = *link, *c;
-    size_t size = sizeof(*n) + n->name_len + 1;
+    size_t size = node_size(n->name_len);
 
     if (n->ref == 1)
         return n;
@@ -217,12 +229,13 @@ bool tree_insert(struct node *dir, struct node *kid, uint64_t gen)
 {
     struct comp name = { kid->name, kid->name_len };
     struct node **link = &dir->kids;
+    uint32_t prio = prio_of(kid);
     bool ok;
 
     own_kid(dir, name, &ok);
     if (!ok)
         return false;
-    while (*link && (*link)->prio >= kid->prio) {
+    while (*link && prio_of(*link) >= prio) {
         (*link)->span += kid->name_len + 1u;
         link = compare(name, *link) < 0 ? &(*link)->left : &(*link)->right;
     }
@@ -239,7 +252,7 @@ static struct node *merge(struct node *a, struct node *b)
 
     if (!a || !b)
         return a ? a : b;
-    if (a->prio >= b->prio) {
+    if (prio_of(a) >= prio_of(b)) {
         a->right = merge(a->right, b);
     } else {
         b->left = merge(a, b->left);

@@ -5,7 +5,8 @@
  * A root is a value: taking one more reference to it (node_get) is a snapshot of everything below, at no other cost. Whoever
  * wants to change something first makes the way to it his own (tree_own): nodes with one reference are changed in place,
  * shared ones are copied. The children of a node form a treap ordered by name (priority: a keyed hash of the name), linked
- * through the children themselves, so that a directory of a million names costs no more than its depth.
+ * through the children themselves, so that a directory of a million names costs no more than its depth. A priority is not kept:
+ * only insertion and removal ask for it, of the nodes on their way.
  *
  * Rules: making a way one's own may fail without memory, and then nothing visible has changed; what follows it cannot fail.
  * Generations: `gen` is new when value or permissions are, `kgen` when a child comes or goes.
@@ -22,7 +23,7 @@ struct blob {
 
 struct node {
     uint32_t ref;
-    uint32_t prio;
+    uint32_t span; /* bytes of the names (each with a NUL) in this node's part of its treap */
     union {
         uint64_t gen;
         struct node *doomed; /* while a subtree is being freed */
@@ -32,7 +33,6 @@ struct node {
     struct node *kids;         /* root of the children's treap */
     struct perms *perms;
     struct blob *value; /* NULL: empty */
-    uint32_t span;      /* bytes of the names (each with a NUL) in this node's part of its treap */
     uint16_t name_len;
     char name[];
 };

@@ -25,12 +25,14 @@ void ring_begin(struct ring *r)
     r->turn = true;
 }
 
-void ring_end(struct ring *r)
+bool ring_end(struct ring *r)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (load(&r->page->req_cons) != r->cons)
         store(&r->page->req_cons, r->cons);
     r->turn = false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the client looks at req_cons after it moved req_prod, we the other way round */
+    return !r->broken && load(&r->page->req_prod) != r->cons;
 }
 
 void ring_position(const struct ring *r, uint32_t *in, uint32_t *out)
@@ -77,6 +79,7 @@ long ring_write(struct ring *r, const void *buf, size_t n)
         r->page->rsp[MASK_XENSTORE_IDX(prod + (uint32_t)i)] = from[i];
     if (n) {
         store(&r->page->rsp_prod, prod + (uint32_t)n);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* before the next look at rsp_cons */
         r->moved = true;
     }
     return (long)n;

@@ -22,9 +22,10 @@ struct ring {
 
 /* Begin on a mapped page: offer features, clear the error. */
 void ring_start(struct ring *r, void *page, uint32_t features);
-/* Around a turn: reading starts where the page says, and what was read is taken out of the ring. */
+/* Around a turn: reading starts where the page says, and what was read is taken out of the ring.
+ * ring_end returns whether there is more: a client that saw us busy gives no event. */
 void ring_begin(struct ring *r);
-void ring_end(struct ring *r);
+bool ring_end(struct ring *r);
 /* Where reading and writing are. */
 void ring_position(const struct ring *r, uint32_t *in, uint32_t *out);
 /* Outside a turn: reading goes on at `in`. */

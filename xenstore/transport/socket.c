@@ -60,12 +60,13 @@ static bool want(struct event *ev, bool is, bool should)
     return should;
 }
 
-static void sock_flush(struct conn *c)
+static bool sock_flush(struct conn *c)
 {
     struct client *cl = c->transport;
 
     cl->reading = want(cl->readable, cl->reading, conn_takes(c));
     cl->writing = want(cl->writable, cl->writing, c->out != NULL);
+    return false;
 }
 
 /* Positions count from where the state was taken: nothing moves while it changes hands. */

@@ -60,14 +60,15 @@ static void link_begin(struct conn *c)
     store_log(c->store, "domain %u: ring reconnected", c->actor.domid);
 }
 
-static void link_flush(struct conn *c)
+static bool link_flush(struct conn *c)
 {
     struct link *l = c->transport;
+    bool more = ring_end(&l->ring);
 
-    ring_end(&l->ring);
     if (l->ring.moved)
         xenevtchn_notify(events, l->port);
     l->ring.moved = false;
+    return more;
 }
 
 static void link_position(const struct conn *c, uint32_t *in, uint32_t *out)
