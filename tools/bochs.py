@@ -23,10 +23,11 @@ def listen(_name):
 
 def configuration(options, listeners):
     """bochsrc. The screen is a VNC server that nobody needs to look at: there is no way to have none."""
+    lacks_vm_cr = int(options.cpu == "ryzen")  # an MSR that every CPU with SVM has
     port = {name: listener.getsockname()[1] for name, listener in listeners.items()}
     return f"""\
 plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1
-cpu: model={options.cpu}, count={options.smp}, ips={IPS}, reset_on_triple_fault=0, ignore_bad_msrs=0
+cpu: model={options.cpu}, count={options.smp}, ips={IPS}, reset_on_triple_fault=0, ignore_bad_msrs={lacks_vm_cr}
 memory: guest={options.memory}, host={options.memory}
 romimage: file={BIOS}, options=fastboot
 vgaromimage: file={VGABIOS}

@@ -5,7 +5,7 @@
  */
         .text
         .global child_poweroff, child_crash, child_ud, child_garbage, child_flood, child_spin, child_count
-        .global child_peer, child_watchdog, child_wild, child_refused, child_calls, child_end
+        .global child_deaf, child_peer, child_watchdog, child_wild, child_refused, child_calls, child_end
         .set SCHED_OP, 29
 child_poweroff:
         pushq $0                        /* sched_shutdown.reason */
@@ -31,6 +31,9 @@ child_flood:
         vmmcall
         jmp child_flood
 child_spin:
+        jmp child_spin
+child_deaf:
+        cli
         jmp child_spin
 child_count:
         lock incq 0x6000

@@ -132,7 +132,7 @@ long child_context(uint16_t domid, uint64_t rip)
     memset(&x, 0, sizeof(x));
     memcpy(&x, old, sizeof(x.head_d) + sizeof(x.head));
     x.cpu_d = (struct hvm_save_descriptor){ HVM_SAVE_CODE(CPU), 0, HVM_SAVE_LENGTH(CPU) };
-    x.cpu = (struct hvm_hw_cpu){ .rip = rip, .rsp = 6 * RT_PAGE - 16, .rflags = 2, .cr0 = 0x80010033, .cr3 = RT_PAGE,
+    x.cpu = (struct hvm_hw_cpu){ .rip = rip, .rsp = 6 * RT_PAGE - 16, .rflags = 0x202, /* no interrupt comes */ .cr0 = 0x80010033, .cr3 = RT_PAGE,
         .cr4 = 0x620, .msr_efer = 0x500, .dr6 = 0xffff0ff0, .dr7 = 0x400,
         .cs_sel = 8, .cs_limit = ~0u, .cs_arbytes = 0xa9b, .ds_sel = 16, .ds_limit = ~0u, .ds_arbytes = 0xc93,
         .es_sel = 16, .es_limit = ~0u, .es_arbytes = 0xc93, .ss_sel = 16, .ss_limit = ~0u, .ss_arbytes = 0xc93,

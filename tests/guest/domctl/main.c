@@ -44,6 +44,18 @@ static void deaths(void)
     }
 }
 
+/* Nothing that it does lets an interrupt in: the hypervisor takes its CPU back all the same. */
+static void deaf(void)
+{
+    struct child c;
+    volatile bool never = false;
+    if (!child_build(&c, child_deaf))
+        return;
+    child_start(&c);
+    wait_for(&never, 50);
+    check(child_destroy(&c), "a domain that spins with interrupts off is destroyed while it runs");
+}
+
 static void flood(void)
 {
     struct child c;
@@ -142,6 +154,7 @@ void domain_main(const char *cmdline)
     pause_and_go();
     deaths();
     flood();
+    deaf();
     without_roles();
     wait_for(&never, 50);
     uint64_t after = free_pages();

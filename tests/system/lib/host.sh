@@ -14,10 +14,10 @@ fail() {
     exit 1
 }
 
-# qemu [ARGS...]: the launcher. BOARD_ARGS may hold more options for all of a run's boots.
+# qemu [ARGS...]: the launcher, with the machine that MACHINE names. BOARD_ARGS may hold more options for all of a run's boots.
 qemu() {
     # shellcheck disable=SC2086
-    "$TOP/tools/board" qemu ${BOARD_ARGS:-} "$@"
+    "$TOP/tools/board" "${MACHINE:-qemu}" ${BOARD_ARGS:-} "$@"
 }
 
 # board [ARGS...]: boot with the domains written so far and with $OUT/script; output in $OUT/out, exit status 0 or fail.
