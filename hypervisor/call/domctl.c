@@ -256,7 +256,7 @@ static int hvm_context(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 static int cpu_policy(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_cpu_policy *p = &op->u.cpu_policy;
-    struct cpuid_context c = {.nr_vcpus = d->max_vcpus, .domid = d->id, .iommu = d->p2m.iommu != NULL, .xcr0 = 1};
+    struct cpuid_context c = {.nr_vcpus = d->max_vcpus, .domid = d->id, .iommu = d->p2m.iommu != NULL};
     static const uint32_t bases[] = {0, 0x40000000, 0x80000000};
     uint32_t n = 0;
     for (unsigned b = 0; b < ARRAY_SIZE(bases); b++) {

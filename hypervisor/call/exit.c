@@ -29,7 +29,7 @@ static void do_cpuid(struct vcpu *v)
     struct hv_state s;
     cpu->get_state(&v->hv, &s);
     struct cpuid_context c = {.vcpu_id = v->id, .apic_id = v->lapic.id, .nr_vcpus = v->dom->max_vcpus, .domid = v->dom->id,
-                              .iommu = v->dom->p2m.iommu != NULL, .cr4 = s.cr4, .xcr0 = v->hv.xcr0};
+                              .iommu = v->dom->p2m.iommu != NULL, .cr4 = s.cr4};
     struct cpuid l = cpuid_policy((uint32_t)r->rax, (uint32_t)r->rcx, &c);
     r->rax = l.a;
     r->rbx = l.b;

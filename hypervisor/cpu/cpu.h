@@ -118,7 +118,7 @@ int mmio_decode(const uint8_t *insn, unsigned n, struct mmio_access *a);
 void cpu_kick(unsigned cpu);
 
 /* cpu/cpuid.c, cpu/msr.c: policy. The caller gives what depends on the domain. */
-struct cpuid_context { uint32_t vcpu_id, apic_id, nr_vcpus; domid_t domid; bool iommu; uint64_t cr4, xcr0; };
+struct cpuid_context { uint32_t vcpu_id, apic_id, nr_vcpus; domid_t domid; bool iommu; uint64_t cr4; };
 struct cpuid cpuid_policy(uint32_t leaf, uint32_t sub, const struct cpuid_context *c);
 int msr_read(struct hvcpu *v, uint32_t msr, uint64_t *value);   /* -EINVAL: #GP; -ENOENT: not the CPU's (APIC, hypercall page) */
 int msr_write(struct hvcpu *v, uint32_t msr, uint64_t value);

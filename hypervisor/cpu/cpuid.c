@@ -36,7 +36,21 @@ static struct cpuid leaf7(struct cpuid r, uint32_t sub)
     return sub == 1 ? (struct cpuid){r.a & (BIT(4) | BIT(5) | BIT(10) | BIT(11) | BIT(12)), 0, 0, 0} : (struct cpuid){0};
 }
 
-/* XSAVE: the host runs with the guest's own XCR0 at this moment, so sizes for "enabled" components are right as they come. */
+/* The size of the compacted form (Intel SDM vol. 1, 13.4.3): legacy region and header, then the components one after the other. */
+static uint32_t compacted_size(void)
+{
+    uint64_t xcr0 = xgetbv0();
+    uint32_t size = 576;
+    for (unsigned i = 2; i < 32; i++)
+        if (xcr0 >> i & 1) {
+            struct cpuid c = cpuid(0xd, i);
+            size = (c.c & BIT(1) ? (size + 63) & ~63u : size) + c.a;
+        }
+    return size;
+}
+
+/* XSAVE: the host runs with the guest's own XCR0 at this moment, so the size for "enabled" components is right as it comes. That
+ * of the compacted form is computed: guests have no supervisor components, and Bochs gives another. */
 static struct cpuid leaf_xsave(struct cpuid r, uint32_t sub)
 {
     const uint32_t states = 0xe7;
@@ -45,6 +59,7 @@ static struct cpuid leaf_xsave(struct cpuid r, uint32_t sub)
         r.d = 0;
     } else if (sub == 1) {
         r.a &= 7; /* XSAVEOPT, XSAVEC, XGETBV1; no XSAVES */
+        r.b = r.a & BIT(1) ? compacted_size() : 0;
         r.c = r.d = 0;
     } else if (sub >= 32 || !(states >> sub & 1))
         memset(&r, 0, sizeof(r));

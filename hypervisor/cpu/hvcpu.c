@@ -106,13 +106,6 @@ void hvcpu_fpu_reset(struct hvcpu *v)
     v->xcr0 = 1;
 }
 
-static uint64_t xgetbv0(void)
-{
-    uint32_t lo, hi;
-    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
-    return (uint64_t)hi << 32 | lo;
-}
-
 void hvcpu_save_fpu(struct hvcpu *v)
 {
     if (!have_xsave()) {
