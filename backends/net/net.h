@@ -21,6 +21,7 @@ struct vif_queue {
     struct host_map tx_map, rx_map;
     int tx_port, rx_port;          /* the same one without split event channels; -1 = none */
     bool tx_running, tx_stalled;   /* stalled: no room in the pool or on the wire, or no credit */
+    bool tx_took, tx_polled;       /* this run found packets; looked at again by the timer, without an event */
     bool rx_dirty;                 /* packets were queued since the last drain */
     struct pkt *wait[NET_WAIT_MAX]; /* for the front's buffers */
     unsigned wait_first, wait_n, wait_big;

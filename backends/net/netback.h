@@ -9,6 +9,7 @@
  */
 #ifndef BACKENDS_NETBACK_H
 #define BACKENDS_NETBACK_H
+#include <stdint.h>
 
 #define NET_MAX_QUEUES 4    /* multi-queue-max-queues */
 #define NET_MAX_DATA_SLOTS 18 /* of one packet, as netif.h has it */
@@ -20,6 +21,9 @@
 #define NET_WAIT_BIG 8      /* ... and large ones among them */
 
 int netback_start(void); /* 0 or -errno */
+/* Event moderation: a front that has just sent is looked at again after so many ns, and need not notify meanwhile. 0 (default): it
+ * notifies at every packet that finds its ring empty. */
+void netback_moderate(uint64_t ns);
 /* A card is gone for good: `control/failed` says why, its interfaces are closed in order. */
 void netback_lost(unsigned number, const char *why);
 #endif

@@ -23,6 +23,9 @@ struct batch {
 static struct batch batch; /* one queue at a time */
 static struct host_timer again;
 static bool again_set;
+static struct host_timer poll;
+static bool poll_set;
+static uint64_t moderation_ns;
 
 /* One packet as the front describes it: our own copies of its slots. */
 struct wanted {
@@ -255,6 +258,41 @@ static void later(struct vif_queue *q)
     host_timer_set(&again, host_now());
 }
 
+/* --- event moderation --- */
+
+static void poll_due(void *arg)
+{
+    struct vif *next;
+    poll_set = false;
+    for (struct vif *v = vifs_up; v; v = next) {
+        next = v->next;
+        for (unsigned i = 0; i < v->nqueues && v->up; i++)
+            if (v->queue[i]->tx_polled) {
+                v->queue[i]->tx_polled = false;
+                tx_run(v->queue[i]);
+            }
+    }
+    switch_settle();
+}
+
+/* The ring is left without asking for an event: the timer looks at it. */
+static void poll_soon(struct vif_queue *q)
+{
+    q->tx_polled = true;
+    if (poll_set)
+        return;
+    poll_set = true;
+    poll.fn = poll_due;
+    host_timer_set(&poll, host_now() + moderation_ns);
+}
+
+void netback_moderate(uint64_t ns)
+{
+    moderation_ns = ns;
+}
+
+/* --- credit --- */
+
 static void refilled(void *arg)
 {
     ((struct vif *)arg)->refill_set = false;
@@ -290,6 +328,7 @@ static bool run_batch(struct vif_queue *q)
     while (batch.n < NET_BATCH && batch.nops < NET_BATCH && (q->tx_stalled = !may_take(q->vif)) == false &&
            (t = take_one(q, &why)) == TAKEN_ONE)
         ;
+    q->tx_took |= batch.n != 0;
     finish_batch(q);
     if (t == TAKEN_BROKEN) {
         vif_broken(q->vif, why);
@@ -297,7 +336,12 @@ static bool run_batch(struct vif_queue *q)
     }
     if (q->tx_stalled)
         return false;
-    return t == TAKEN_ONE || ring_final_check(&q->tx);
+    if (t == TAKEN_ONE)
+        return true;
+    if (!q->tx_took || !moderation_ns)
+        return ring_final_check(&q->tx);
+    poll_soon(q);
+    return false;
 }
 
 void tx_run(struct vif_queue *q)
@@ -306,6 +350,7 @@ void tx_run(struct vif_queue *q)
     if (q->tx_running)
         return;
     q->tx_running = true;
+    q->tx_took = false;
     unsigned batches = 0;
     bool more = true;
     while (more && v->up && batches++ < NET_BUDGET / NET_BATCH)

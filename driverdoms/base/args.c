@@ -44,6 +44,15 @@ bool arg_number(struct arg a, uint64_t min, uint64_t max, uint64_t *v)
     return n >= min && n <= max;
 }
 
+bool arg_unsigned(struct arg a, unsigned min, unsigned max, unsigned *v)
+{
+    uint64_t n;
+    if (!arg_number(a, min, max, &n))
+        return false;
+    *v = (unsigned)n;
+    return true;
+}
+
 void arg_copy(struct arg a, char *to, unsigned size)
 {
     size_t n = (size_t)(a.end - a.at) < size - 1 ? (size_t)(a.end - a.at) : size - 1;

@@ -17,5 +17,6 @@ bool arg_is(struct arg a, const char *text);         /* all that is left is this
 bool arg_key(struct arg *a, const char *key);        /* it begins with this, which is stepped over */
 /* All that is left is decimal digits and a number from min to max. */
 bool arg_number(struct arg a, uint64_t min, uint64_t max, uint64_t *v);
+bool arg_unsigned(struct arg a, unsigned min, unsigned max, unsigned *v); /* the same; *v stays if it is not */
 void arg_copy(struct arg a, char *to, unsigned size); /* cut at size - 1 characters; for messages */
 #endif

@@ -4,15 +4,6 @@
 
 #include <string.h>
 
-static bool unsigned_word(struct arg a, uint64_t min, uint64_t max, unsigned *to)
-{
-    uint64_t v;
-    if (!arg_number(a, min, max, &v))
-        return false;
-    *to = (unsigned)v;
-    return true;
-}
-
 static bool bench_word(struct arg a, enum bench *bench)
 {
     *bench = arg_is(a, "1") ? BENCH_ALL : arg_is(a, "read") ? BENCH_READ : BENCH_NONE;
@@ -22,13 +13,13 @@ static bool bench_word(struct arg a, enum bench *bench)
 static bool parse_word(struct options *o, struct arg a)
 {
     if (arg_key(&a, "watchdog="))
-        return unsigned_word(a, 0, 3600, &o->watchdog);
+        return arg_unsigned(a, 0, 3600, &o->watchdog);
     if (arg_key(&a, "timeout="))
-        return unsigned_word(a, 1, 3600, &o->timeout);
+        return arg_unsigned(a, 1, 3600, &o->timeout);
     if (arg_key(&a, "service="))
-        return unsigned_word(a, 0, 1000000, &o->service);
+        return arg_unsigned(a, 0, 1000000, &o->service);
     if (arg_key(&a, "rate="))
-        return unsigned_word(a, 1, 1000000, &o->rate);
+        return arg_unsigned(a, 1, 1000000, &o->rate);
     if (arg_key(&a, "bench="))
         return bench_word(a, &o->bench);
     return arg_key(&a, "fault=") && fault_parse(&o->fault, a);

@@ -43,6 +43,7 @@ void domain_main(const char *cmdline)
         return;
     }
     net_fault_install(&options);
+    netback_moderate(options.moderation * 1000ull);
     int rc = netback_start();
     if (rc)
         rt_crash("xenstore: backend/vif cannot be watched (%d)", rc);

@@ -4,13 +4,10 @@
 
 static bool parse_word(struct net_options *o, struct arg a)
 {
-    uint64_t v;
-    if (arg_key(&a, "watchdog=")) {
-        if (!arg_number(a, 0, 3600, &v))
-            return false;
-        o->watchdog = (unsigned)v;
-        return true;
-    }
+    if (arg_key(&a, "watchdog="))
+        return arg_unsigned(a, 0, 3600, &o->watchdog);
+    if (arg_key(&a, "moderation="))
+        return arg_unsigned(a, 0, 1000, &o->moderation);
     if (arg_key(&a, "tso=")) {
         o->tso = arg_is(a, "1");
         return o->tso || arg_is(a, "0");
@@ -25,7 +22,7 @@ static bool parse_word(struct net_options *o, struct arg a)
 bool net_options_parse(struct net_options *o, const char *line, char bad[32])
 {
     struct arg word;
-    *o = (struct net_options){.watchdog = 2, .tso = true};
+    *o = (struct net_options){.watchdog = 2, .moderation = 50, .tso = true};
     while (arg_next(&line, &word))
         if (!parse_word(o, word)) {
             arg_copy(word, bad, 32);

@@ -3,6 +3,7 @@
  * The net domain's command line: words separated by blanks.
  *   watchdog=SECONDS   the main loop must come round this often (2; 0 = no watchdog)
  *   tso=0|1            let cards cut large TCP packets (1)
+ *   moderation=US      a front that has just sent is looked at again after so many microseconds, without an event (50; 0 to 1000)
  *   bench=1            measure the bare driver on the first card instead of serving it, print the figures and power off
  *   fault=KIND@N       for tests: driverdoms/base/fault.h
  */
@@ -11,7 +12,7 @@
 #include "driverdoms/base/fault.h"
 
 struct net_options {
-    unsigned watchdog;
+    unsigned watchdog, moderation;
     bool tso, bench;
     struct fault_plan fault;
 };

@@ -37,6 +37,36 @@ static void live_lock(void)
     CHECK(!gives_up_within(3000));
 }
 
+/* The first packet is passed on at once, others within the time, and none is forgotten; then events are asked for again. */
+static void moderation(void)
+{
+    start_two();
+    netback_moderate(50000);
+    CHECK(sent(a, outside, 60) && wire.sent == 1);
+    for (unsigned i = 0; i < 5; i++) {
+        make_frame(outside, a->mac, 60, false);
+        CHECK(nf_send(a, frame, 60, 0, 0, 0) && !fake->to_back[a->tx_port]);
+    }
+    fake_settle();
+    CHECK(wire.sent == 1);
+    fake->now += 50000;
+    settle();
+    CHECK(wire.sent == 6 && a->tx_ok == 6);
+    fake->now += 50000;
+    settle();
+    make_frame(outside, a->mac, 60, false);
+    CHECK(nf_send(a, frame, 60, 0, 0, 0) && fake->to_back[a->tx_port]);
+    settle();
+    CHECK(wire.sent == 7);
+    make_frame(outside, a->mac, 60, false);
+    CHECK(nf_send(a, frame, 60, 0, 0, 0));
+    nf_state(a, 6); /* it goes while it is waited for */
+    fake_settle();
+    fake->now += 50000;
+    settle();
+    CHECK(wire.sent == 7 && fake_mapped() == 2 && sent(b, outside, 60) && wire.sent == 8);
+}
+
 /* --- rules --- */
 
 static const struct { const char *node, *value; } bad[] = {
@@ -279,6 +309,7 @@ static void statistics(void)
 }
 
 CASE(live_lock)
+CASE(moderation)
 CASE(rate)
 CASE(large_debt)
 CASE(vlan)
@@ -290,6 +321,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"live-lock is seen", test_live_lock},
+        {"event moderation", test_moderation},
         {"rules that are none", test_bad_rules},
         {"rate", test_rate},
         {"rate and large packets", test_large_debt},

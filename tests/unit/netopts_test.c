@@ -11,18 +11,18 @@ static char bad[32];
 static void test_good(void)
 {
     CU_ASSERT_TRUE(net_options_parse(&o, "", bad));
-    CU_ASSERT(o.watchdog == 2 && o.tso && o.fault.kind == FAULT_NONE && !o.fault.store);
+    CU_ASSERT(o.watchdog == 2 && o.moderation == 50 && o.tso && o.fault.kind == FAULT_NONE && !o.fault.store);
     CU_ASSERT_TRUE(net_options_parse(&o, " watchdog=30  tso=0 fault=store bench=1 ", bad));
     CU_ASSERT(o.watchdog == 30 && !o.tso && o.bench && o.fault.store);
-    CU_ASSERT_TRUE(net_options_parse(&o, "tso=1 watchdog=0 fault=stuck@12*", bad));
-    CU_ASSERT(o.watchdog == 0 && o.tso && o.fault.kind == FAULT_STUCK && o.fault.at == 12 && o.fault.always);
+    CU_ASSERT_TRUE(net_options_parse(&o, "tso=1 watchdog=0 moderation=0 fault=stuck@12*", bad));
+    CU_ASSERT(o.watchdog == 0 && o.moderation == 0 && o.tso && o.fault.kind == FAULT_STUCK && o.fault.at == 12 && o.fault.always);
 }
 
 static void test_bad(void)
 {
     static const char *const lines[] = {
         "x", "watchdog", "watchdog=", "watchdog=3601", "watchdog=-1", "watchdog=1s", "tso", "tso=", "tso=2", "tso=10", "tso=no",
-        "bench=2", "bench=", "fault=", "fault=crash", "fault=crash@0", "fault=crash@4294967296", "tso=1,watchdog=2",
+        "moderation=", "moderation=1001", "moderation=5us", "bench=2", "bench=", "fault=", "fault=crash", "fault=crash@0", "fault=crash@4294967296", "tso=1,watchdog=2",
         "a-word-that-is-much-longer-than-what-is-kept-of-it",
     };
     for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
