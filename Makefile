@@ -7,7 +7,7 @@
 #   make shell      the same machine, left at the control domain's prompt
 #   make test       every test; last line "N passed, N failed"
 #   make model      restart in place as a model, every state of it: last line the same
-#   make campaign   faults of every kind under load: KILLS=n for each driver domain, SEED=s
+#   make campaign   faults of every kind under load: KILLS=n for each driver domain, SEED=s, then CALLS=n hypercalls
 #   make bench      the figures
 #   make lint       static analysis and the house rules: no new finding
 #   make V=1 ...    with the commands as they are run

@@ -12,13 +12,16 @@ TEST_DOMAINS += $(B)/tests/domains/$(1).elf
 -include $(patsubst %.o,%.d,$(call obj,rt,$(RT_SRC) $(2)))
 endef
 $(eval $(call test_domain,misbehave,tests/domains/misbehave/main.c $(wildcard driverdoms/pci/*.c frontends/pci*.c)))
+$(eval $(call test_domain,baddriver,$(wildcard tests/domains/baddriver/*.c driverdoms/pci/*.c frontends/pci*.c)))
 $(eval $(call test_domain,badfront,$(wildcard tests/domains/badfront/*.c)))
 
-# Recovery under fire: faults for each of the two driver domains, as tests/campaign/run --help tells.
+# Recovery under fire: faults for each of the two driver domains, then hypercalls, as tests/campaign/{run,fuzz} --help tell.
 KILLS ?= 100
+CALLS ?= 10000000
 SEED ?= 1
-campaign: $$(MACHINE)
+campaign: $$(MACHINE) $(B)/guests/fuzz.elf
 	tests/campaign/run --kills $(KILLS) --seed $(SEED)
+	[ $(CALLS) = 0 ] || tests/campaign/fuzz --calls $(CALLS) --seed $(SEED)
 .PHONY: campaign
 
 test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4
