@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # A driver domain that turns against everybody it can reach (tests/domains/baddriver): configuration space, interrupt messages with every
 # handle, grants it was not given, events, answers that nobody asked for; its last message, to memory that is not its own, is its end.
-# The guest that it serves a second disk keeps its first one, and nobody else notices.
+# The guest that it serves a second disk keeps its first one, whatever its block front makes of such a backend (Linux 6.1 stops its
+# xenbus thread by a BUG), and nobody else notices.
 # Interrupt messages in the compatibility format are left out: the emulator does not block them (docs/passthrough.md).
 # limit: 400
 . "$(dirname "$0")/lib/host.sh"
