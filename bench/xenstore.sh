@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bench/xenstore.sh [NODES [CLIENTS]]: what requests cost our xenstored (without and with its state file) and Debian's two, the one in C
 # and oxenstored (package xen-utils-4.17), side by side on this machine, without a hypervisor. Needs build/xenstore/xenstored,
-# build/bench/xsload and build/bench/fakexen.so. oxenstored's socket is fixed: it is measured only where /run/xenstored/socket is free.
+# build/bench/xsload, build/bench/xscore (the core's share, without the kernel's) and build/bench/fakexen.so. oxenstored's socket is fixed: it is measured only where /run/xenstored/socket is free.
 set -eu
 cd "$(dirname "$0")/.."
 nodes=${1:-1000} clients=${2:-8}
@@ -35,6 +35,7 @@ load() { # NAME SOCKET DAEMON...: start it, load it, end it
 }
 
 load Bulkhead "$dir/socket" build/xenstore/xenstored --foreground --no-state --no-domain-ring --rundir "$dir"
+build/bench/xscore "$nodes"
 load "Bulkhead, state file" "$dir/socket" build/xenstore/xenstored --foreground --state /dev/shm/xsbench.$$ --no-domain-ring --rundir "$dir"
 for theirs in /usr/lib/xen-*/bin/xenstored; do
     [ ! -x "$theirs" ] || load "Debian $theirs" "$dir/socket" env LD_PRELOAD="$PWD/build/bench/fakexen.so" "$theirs" -N -F "$dir/pid"

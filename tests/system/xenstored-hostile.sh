@@ -120,10 +120,12 @@ full = cost(other)
 assert full < quiet * 4, f"{full:.1f} us beside a million watches, {quiet:.1f} without"
 assert longest < 1, f"another client waited {longest:.2f} s"
 s.close()
-last = time.monotonic()
-assert ask(other, READ, b"/x\0") == (READ, b"v")
-gone = time.monotonic() - last
-assert counts(other)["watches"] == 0 and gone < 5
+gone, left = 0, WATCHES
+while left:
+    last = time.monotonic()
+    left = counts(other)["watches"]
+    gone = max(gone, time.monotonic() - last)
+assert gone < 0.5, f"another client waited {gone:.2f} s while the watches went"
 print(f"{WATCHES} watches: another waited {longest * 1000:.0f} ms at most, {gone * 1000:.0f} ms while all went; "
       f"write and read {quiet:.1f} us before, {full:.1f} beside them")
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TURN_WATCHES 1000 /* removed in a turn: a millisecond */
 #define SPARE_BYTES (sizeof(struct xsd_sockmsg) + 16)
 
 static struct msg *msg_new(size_t len)
@@ -78,6 +79,13 @@ void conn_reset(struct conn *c)
     c->poisoned = false;
     if (c->key < SOCKET_KEY)
         journal_put(c->store, REC_RESET, "u", c->key);
+}
+
+bool conn_wind_down(struct conn *c)
+{
+    for (int i = 0; i < TURN_WATCHES && c->watches; i++)
+        watch_remove(c, c->watches->path, c->watches->token);
+    return !c->watches;
 }
 
 void conn_close(struct conn *c)

@@ -78,6 +78,9 @@ struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *t
 /* Forget all of it: what is half in, half out, open transactions, watches. */
 void conn_reset(struct conn *c);
 void conn_close(struct conn *c);
+/* Before the reset or close of one that is over: forget a part of what it may have many of. False: there is more, after the others
+ * had their turns. */
+bool conn_wind_down(struct conn *c);
 /* Put a whole message of an earlier daemon into the queue; false: no memory, or it is none. */
 bool conn_requeue(struct conn *c, const char *bytes, size_t len, bool event);
 /* The queue's first bytes are gone already; false if that many are not there. */

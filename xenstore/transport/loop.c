@@ -33,7 +33,7 @@ static void run_turn(struct conn *c)
 {
     enum turn t = conn_turn(c);
 
-    if (t == TURN_MORE)
+    if (t == TURN_MORE || (t != TURN_IDLE && !conn_wind_down(c)))
         loop_wake(c);
     else if (t != TURN_IDLE)
         c->ops->over(c, t);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xscore NODES: what requests cost xenstore's core alone, in CPU time, without a socket or a ring: a client in memory, whose requests
+ * are there and whose answers go nowhere. The same tree and the same requests as xsload's. What xsload shows beyond
+ * these figures is the kernel's work for two system calls a request, and for waking the client. Best of five.
+ */
+#include "xenstore/core/conn.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PER_KIND 100000
+#define ROUNDS 5
+
+static struct store store;
+static char out[65536];
+static size_t out_len;
+static struct {
+    char bytes[300];
+    size_t at, len;
+} in;
+
+static void log_line(const char *line)
+{
+}
+
+static void wake(struct conn *c)
+{
+}
+
+static void set_alarm(struct store *s, unsigned us)
+{
+}
+
+static const struct host_ops host = { .log = log_line, .wake = wake, .alarm = set_alarm };
+
+static long mem_read(struct conn *c, void *buf, size_t n)
+{
+    size_t have = in.len - in.at;
+
+    if (n > have)
+        n = have;
+    memcpy(buf, in.bytes + in.at, n);
+    in.at += n;
+    return (long)n;
+}
+
+static long mem_write(struct conn *c, const void *buf, size_t n)
+{
+    memcpy(out, buf, n < sizeof(out) ? n : sizeof(out));
+    out_len = n;
+    return (long)n;
+}
+
+static void begin(struct conn *c)
+{
+}
+
+static bool flush(struct conn *c)
+{
+    return false;
+}
+
+static void position(const struct conn *c, uint32_t *r, uint32_t *w)
+{
+    *r = *w = 0;
+}
+
+static const struct transport_ops ops = { .name = "memory", .read = mem_read, .write = mem_write, .begin = begin, .flush = flush,
+                                          .position = position };
+
+static double now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static const char *ask(struct conn *c, uint32_t type, uint32_t tx, const void *data, size_t len)
+{
+    struct xsd_sockmsg hdr = { type, 1, tx, (uint32_t)len };
+
+    memcpy(in.bytes, &hdr, sizeof(hdr));
+    memcpy(in.bytes + sizeof(hdr), data, len);
+    in.at = 0;
+    in.len = sizeof(hdr) + len;
+    while (conn_turn(c) == TURN_MORE)
+        ;
+    memcpy(&hdr, out, sizeof(hdr));
+    if (hdr.type == XS_ERROR) {
+        fprintf(stderr, "xscore: %s\n", out + sizeof(hdr));
+        exit(1);
+    }
+    out[out_len] = 0;
+    return out + sizeof(hdr);
+}
+
+static size_t node_path(char *path, unsigned i)
+{
+    return (size_t)sprintf(path, "/bench/%u/%u/node%u", i / 1000, i / 10 % 100, i % 10) + 1;
+}
+
+static void one(struct conn *c, uint32_t type, unsigned node)
+{
+    char path[128];
+    size_t len = node_path(path, node);
+    uint32_t tx;
+
+    if (type == XS_DIRECTORY) {
+        len = (size_t)(strrchr(path, '/') - path) + 1;
+        path[len - 1] = 0;
+    } else if (type == XS_WRITE) {
+        memcpy(path + len, "other", 5);
+        len += 5;
+    }
+    if (type != XS_TRANSACTION_START) {
+        ask(c, type, 0, path, len);
+        return;
+    }
+    tx = (uint32_t)atoi(ask(c, XS_TRANSACTION_START, 0, "", 1));
+    ask(c, XS_READ, tx, path, len);
+    ask(c, XS_WRITE, tx, path, len);
+    ask(c, XS_TRANSACTION_END, tx, "T", 2);
+}
+
+static void measure(struct conn *c, const char *name, uint32_t type, unsigned nodes)
+{
+    double best = 1e9, start;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        start = now_us();
+        for (int i = 0; i < PER_KIND; i++)
+            one(c, type, (unsigned)rand() % nodes);
+        start = (now_us() - start) / PER_KIND;
+        best = start < best ? start : best;
+    }
+    printf("%-34s %9.2f us\n", name, best);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned nodes = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
+    struct conn *c;
+    char path[64];
+
+    if (!nodes || !store_init(&store, &host) || !(c = conn_open(&store, &ops, NULL, (struct actor){ 0, NO_TARGET }, 0)))
+        return 2;
+    for (unsigned i = 0; i < nodes; i++) {
+        size_t len = node_path(path, i);
+
+        memcpy(path + len, "value", 5);
+        ask(c, XS_WRITE, 0, path, len + 5);
+    }
+    measure(c, "core: read", XS_READ, nodes);
+    measure(c, "core: write", XS_WRITE, nodes);
+    measure(c, "core: directory", XS_DIRECTORY, nodes);
+    measure(c, "core: transaction (4 requests)", XS_TRANSACTION_START, nodes);
+    return 0;
+}
