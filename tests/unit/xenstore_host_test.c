@@ -224,6 +224,46 @@ static void test_no_event(void)
     end();
 }
 
+/* Any word of the page becomes anything. */
+static void poke(void)
+{
+    struct xenstore_domain_interface *p = &played_pages[1];
+    uint32_t *const words[] = { &p->req_cons, &p->req_prod, &p->rsp_cons, &p->rsp_prod, &p->connection, &p->error, &p->server_features };
+    uint32_t *w = words[rand() % 7];
+
+    switch (rand() % 4) {
+    case 0: *w = (uint32_t)rand() * 3u; break;
+    case 1: *w += (uint32_t)(rand() % 2100) - 1050; break;
+    case 2: *w = (uint32_t)rand() % 3; break;
+    case 3: p->req[rand() % XENSTORE_RING_SIZE] = (char)rand(); break;
+    }
+}
+
+/* Indices torn and moved, between turns and in the middle of them: the others are served, and a reconnection heals it. */
+static void test_torn(void)
+{
+    begin();
+    s.trace = true;
+    srand(11);
+    for (int i = 0; i < 5000; i++) {
+        for (int k = rand() % 4; k >= 0; k--)
+            poke();
+        played_meanwhile = poke; /* at a line of the log, so while a request of anybody's is executed */
+        played_kick(1);
+        settle();
+        if (i % 10 == 0) {
+            CU_ASSERT_STRING_EQUAL_FATAL(ASK(2, XS_GET_DOMAIN_PATH, "2"), "/local/domain/2");
+            played_pages[1].connection = XENSTORE_RECONNECT;
+            played_meanwhile = NULL;
+            played_kick(1);
+            settle();
+            CU_ASSERT_STRING_EQUAL_FATAL(ASK(1, XS_GET_DOMAIN_PATH, "1"), "/local/domain/1");
+        }
+    }
+    played_meanwhile = NULL;
+    end();
+}
+
 static void test_states(void)
 {
     begin();
@@ -248,6 +288,7 @@ int main(void)
         {"a new incarnation", test_reconnect},
         {"a full ring", test_full},
         {"a request without an event", test_no_event},
+        {"torn indices", test_torn},
         {"who still lives", test_states},
         CU_TEST_INFO_NULL,
     };
