@@ -4,6 +4,7 @@
 The interface is that of tools/qemu.py. Bochs counts instructions as its time, IPS of them a virtual second.
 """
 import pathlib
+import re
 import socket
 import subprocess
 
@@ -45,13 +46,20 @@ info: action=ignore
 
 def command(options, listeners):
     """Write Bochs's files; its command line. The debugger that Debian builds in is told to go on at once."""
-    subprocess.run([TOOLS / "mkiso", "--bochs", options.kernel_words, "cd.iso", "hypervisor", "kernel",
-                    "initramfs" if options.control_initramfs else "none", options.hypervisor_words], check=True)
+    if subprocess.run([TOOLS / "mkiso", "--bochs", options.kernel_words, "cd.iso", "hypervisor", "kernel",
+                       "initramfs" if options.control_initramfs else "none", options.hypervisor_words], check=False).returncode:
+        raise OSError("no CD image")  # mkiso has said why
     pathlib.Path("bochsrc").write_text(configuration(options, listeners))
     pathlib.Path("commands").write_text("c\n")
     return [options.emulator, "-q", "-f", "bochsrc", "-rc", "commands"]
 
 
-def ended_well(_status, output):
+def complaint(output):
+    """Its errors and what it says at its end; most of its output is about its own parts."""
+    found = re.findall(r"^\d+e\[.*?\] (?!notify)(.*)|following message:\n\[.*?\] (.*)", output, re.MULTILINE)
+    return "; ".join(error or last for error, last in found)
+
+
+def ended_well(_status, said):
     """Whether the machine powered itself off, which is a panic to Bochs."""
-    return "ACPI control: soft power off" in output
+    return "ACPI control: soft power off" in said

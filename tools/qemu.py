@@ -2,7 +2,7 @@
 """The machine `qemu` of tools/board: QEMU's q35, an AMD-like CPU with SVM, VT-d with interrupt remapping.
 
 Interface, the same in tools/bochs.py: NAME, listen(name) for a serial port, command(options, listeners) to start it,
-ended_well(status, output). All run in the run's directory, in which tools/board has put `hypervisor`, `kernel`, `initramfs`,
+complaint(output) out of what it printed, ended_well(status, complaint). All run in the run's directory, in which tools/board has put `hypervisor`, `kernel`, `initramfs`,
 `diskN` and `iso`: with these names no comma or space of the user's own paths gets into a module list.
 """
 import os
@@ -18,7 +18,12 @@ def listen(name):
     return listener
 
 
-def ended_well(status, _output):
+def complaint(output):
+    """What of the emulator's output is worth showing."""
+    return output
+
+
+def ended_well(status, _complaint):
     """Whether the machine powered itself off."""
     return status == 0
 

@@ -23,6 +23,16 @@ refused "unrecognized" --nonsense
 printf 'name = "x"\nkernel = "not-there"\n' >"$OUT/domains/1.cfg"
 refused "1.cfg: kernel: no file not-there" --domains "$OUT/domains"
 rm "$OUT/domains/1.cfg"
+(
+    MACHINE=bochs
+    refused "--smp: 9" --smp 9
+    refused "--memory: 4096" --memory 4096
+    refused "unrecognized" --disk null:16
+    status=0
+    qemu --cpu nonsense --control-kernel "$BUILD/guests/version.elf" </dev/null >"$OUT/refused" 2>&1 || status=$?
+    [ $status = 125 ] || fail "tools/board bochs --cpu nonsense: status $status, not 125"
+    grep -q nonsense "$OUT/refused" || fail "tools/board bochs --cpu nonsense: says $(cat "$OUT/refused")"
+)
 qemu --dry-run --icount | grep -q -e '-icount shift=0' || fail "--dry-run prints no command line"
 
 # output byte for byte, also without a last newline; status; --files
