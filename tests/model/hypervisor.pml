@@ -13,7 +13,8 @@ inline stop_and_block()
     }
 }
 
-/* A call that has done its share returns (-ERESTART), and whoever looks after the domain then calls again. */
+/* A call that has done its share returns (-ERESTART), and whoever looks after the domain then calls again: from the start while
+ * there are grants to drop, then to go on with the memory. */
 inline drop_mappings()
 {
     do
@@ -31,14 +32,13 @@ inline drop_mappings()
         :: true
         fi
     }
-    :: atomic { !mapped || broken(GRANTS_KEPT) -> ring_lost = 1; break }
+    :: atomic { !mapped || broken(GRANTS_KEPT) -> ring_lost = 1; dma_on = dma_on && !broken(BLOCK_AFTER_GRANTS); break }
     od;
 }
 
 inline restart_events()
 {
     atomic {
-        dma_on = dma_on && !broken(BLOCK_AFTER_GRANTS);
         if
         :: port == Bound && !broken(PORT_KEPT) ->
             port = (broken(PORT_FREED) -> Freed : (broken(PORT_OPEN) -> Open : Unbound))
@@ -48,12 +48,13 @@ inline restart_events()
     }
 }
 
+/* In goes, here two: the driver's own records, then what it shares with the device. */
 inline lay_out()
 {
     d_step {
         do
         :: i < SLOTS ->
-            command_old[i] = command[i] != Idle;
+            command_old[i] = command[i] != Idle; /* what its completion would be written to is another's from now on */
             window[i] = (broken(NO_SCRUB) -> window[i] : 0);
             finished[i] = finished[i] && broken(NO_SCRUB);
             cached[i] = cached[i] && broken(NO_SCRUB);
@@ -61,7 +62,9 @@ inline lay_out()
         :: else -> break
         od;
         i = 0;
-        rsp_pvt = 0; req_cons = 0; rsp_told = 0;
+        rsp_pvt = 0; req_cons = 0; rsp_told = 0
+    };
+    d_step {
         completed = (broken(NO_SCRUB) -> completed : 0);
         interrupt = 0;
         offered = 0;
@@ -103,8 +106,8 @@ end_watching:
     };
 again:
         stop_and_block();
-        drop_mappings();
         restart_events();
+        drop_mappings();
         lay_out();
         start_new()
     od
