@@ -139,17 +139,6 @@ static void interrupts_init(void)
         serial_irq_enable(console_port);
 }
 
-/*
- * QEMU's TCG clears a flag of its first CPU whenever another CPU restores x87 state (IGNNE#), without a lock: what VMRUN or
- * #VMEXIT store in the same word of that CPU at that moment is lost, and nested paging stays on in the host or off in a guest.
- * No guest can be kept from restoring its x87 state, so that CPU runs none.
- */
-static bool boot_cpu_loses_flags(void)
-{
-    struct cpuid r = cpuid(0x40000000, 0);
-    return (cpuid(1, 0).c & BIT(31)) && r.b == 0x54474354 && r.c == 0x43544743 && r.d == 0x47435447; /* "TCGTCGTCGTCG" */
-}
-
 static void say_machine(void)
 {
     if (!(sched_online & BIT(0)))
@@ -186,7 +175,12 @@ void boot_main(uint32_t magic, uint32_t info)
     domains_init();
     console_init();
     smp_start();
-    if (nr_cpus == 1 || !boot_cpu_loses_flags())
+    /*
+     * QEMU's TCG clears a flag of its first CPU whenever another CPU restores x87 state (IGNNE#), without a lock: what VMRUN or
+     * #VMEXIT store in the same word of that CPU at that moment is lost, and nested paging stays on in the host or off in a guest.
+     * No guest can be kept from restoring its x87 state, so that CPU runs none.
+     */
+    if (nr_cpus == 1 || !cpu_is_tcg())
         sched_cpu_join();
     say_machine();
     provoke();

@@ -94,6 +94,7 @@ int hvcpu_fpu_init(struct hvcpu *v); /* -ENOMEM */
 void hvcpu_fpu_destroy(struct hvcpu *v);
 int hvcpu_set_xcr0(struct hvcpu *v, uint64_t value); /* the running vCPU's XSETBV; -EINVAL: #GP */
 void fpu_cpu_init(void);
+bool cpu_is_tcg(void); /* this machine is QEMU's TCG, which needs some care (docs/architecture.md, Quirks) */
 int cpu_select(void); /* sets `cpu`; -ENODEV: no vendor's virtualization here */
 /* 32-bit flat protected mode at `entry` with EBX = start_info (PVH boot ABI), or real mode at page<<12 (SIPI). */
 void hvcpu_state_pvh(struct hvcpu *v, uint32_t entry, uint32_t start_info);

@@ -34,6 +34,12 @@ static void flush_cpus(struct p2m *p)
 
 /* --- the vendor --- */
 
+bool cpu_is_tcg(void)
+{
+    struct cpuid r = cpuid(0x40000000, 0);
+    return (cpuid(1, 0).c & BIT(31)) && r.b == 0x54474354 && r.c == 0x43544743 && r.d == 0x47435447; /* "TCGTCGTCGTCG" */
+}
+
 int cpu_select(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(vendors); i++)

@@ -4,6 +4,7 @@
  * Control registers are never intercepted for reading. XSETBV may run unseen on some machines, so XCR0 is read back at exit.
  */
 #include "cpu/vmcb.h"
+#include "irq/apic.h"
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -52,6 +53,12 @@ static int make_maps(void)
     return 0;
 }
 
+/*
+ * QEMU's TCG remembers the vector of an interrupt that VMRUN has delivered until the next exception or exit, and delivers it once more
+ * when its own loop is interrupted before: anywhere, whatever IF says. So an exit follows at once there.
+ */
+static bool delivers_twice;
+
 static int svm_enable(void)
 {
     if (rdmsr(MSR_VM_CR) & BIT(4)) {
@@ -62,6 +69,7 @@ static int svm_enable(void)
         if (make_maps())
             return -ENOMEM;
         max_asid = cpuid(0x8000000a, 0).b;
+        delivers_twice = cpu_is_tcg();
     }
     mfn_t hsave = frame_alloc(0), own = frame_alloc(0);
     if (!mfn_valid_value(hsave) || !mfn_valid_value(own))
@@ -357,6 +365,7 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     b->misc1 = (b->misc1 & ~(uint32_t)(MISC1_VINTR | MISC1_IRET)) | (v->want_window ? (uint32_t)MISC1_VINTR : 0) |
                (v->nmi_masked ? (uint32_t)MISC1_IRET : 0);
     b->clean = 0;
+    if (delivers_twice && b->eventinj & EVENT_VALID && EVENT_TYPE(b->eventinj) == EVENT_INTR) apic_kick_self();
     bool shadow = b->shadow & 1, injected = v->event_pending;
     uint64_t rip = b->rip;
     bit_set(&v->p2m->running_on, this_cpu_id());

@@ -140,6 +140,8 @@ void apic_kick(unsigned cpu)
         send(per_cpu(apic_id, cpu), ICR_FIXED | ICR_ASSERT | VECTOR_KICK);
 }
 
+void apic_kick_self(void) { send(this_cpu(apic_id), ICR_FIXED | ICR_ASSERT | VECTOR_KICK); }
+
 void apic_send_init(uint32_t id)
 {
     send(id, ICR_INIT | ICR_ASSERT | ICR_LEVEL);

@@ -18,6 +18,7 @@ EXTERN_PERCPU(uint32_t, apic_id);
 void apic_init_cpu(void);                       /* enable on this CPU, timer off */
 void apic_eoi(void);
 void apic_kick(unsigned cpu);                   /* VECTOR_KICK to another CPU; to oneself: only sets nothing, no-op */
+void apic_kick_self(void);                      /* the same to this CPU: its next entry into a guest ends at once */
 void apic_send_init(uint32_t apic_id), apic_send_sipi(uint32_t apic_id, uint8_t page);
 void apic_nmi_all_others(void);                 /* panic stops the others */
 void apic_timer_calibrate(void);                /* BSP, after time_init */
