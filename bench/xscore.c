@@ -112,8 +112,7 @@ static void one(struct conn *c, uint32_t type, unsigned node)
         len = (size_t)(strrchr(path, '/') - path) + 1;
         path[len - 1] = 0;
     } else if (type == XS_WRITE) {
-        memcpy(path + len, "other", 5);
-        len += 5;
+        len += (size_t)sprintf(path + len, "other");
     }
     if (type != XS_TRANSACTION_START) {
         ask(c, type, 0, path, len);
@@ -150,8 +149,8 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < nodes; i++) {
         size_t len = node_path(path, i);
 
-        memcpy(path + len, "value", 5);
-        ask(c, XS_WRITE, 0, path, len + 5);
+        len += (size_t)sprintf(path + len, "value");
+        ask(c, XS_WRITE, 0, path, len);
     }
     measure(c, "core: read", XS_READ, nodes);
     measure(c, "core: write", XS_WRITE, nodes);

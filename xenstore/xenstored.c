@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -179,6 +180,20 @@ static void let_go(void)
     close(null);
 }
 
+/* One daemon a directory: whoever starts first has the lock as long as it or one of its children lives. */
+static bool alone(const char *rundir)
+{
+    char path[200];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/lock", rundir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0 && !flock(fd, LOCK_EX | LOCK_NB))
+        return true;
+    fprintf(stderr, "xenstored: %s: %s\n", path, fd >= 0 ? "another xenstored serves here" : strerror(errno));
+    return false;
+}
+
 /* What the options leave open. False: it cannot be, and that was said. */
 static bool prepare(struct options *o)
 {
@@ -196,6 +211,8 @@ static bool prepare(struct options *o)
         return false;
     }
     mkdir(o->rundir, 0755);
+    if (o->listener < 0 && !alone(o->rundir))
+        return false;
     if (o->listener < 0)
         o->listener = socket_bind(path);
     if (o->listener < 0)
@@ -239,6 +256,7 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a state file that may not grow is an error like others */
     if (!prepare(&o) || !update_init(argv))
         return 1;
     if (!o.foreground && o.resume < 0)

@@ -28,7 +28,9 @@ void *malloc(size_t n)
 
 void *calloc(size_t n, size_t size)
 {
-    return size && n > SIZE_MAX / size ? NULL : malloc(n * size); /* rt's memory is zeroed */
+    if (!n || !size)
+        n = size = 1;
+    return n > SIZE_MAX / size ? NULL : malloc(n * size); /* rt's memory is zeroed */
 }
 
 void free(void *p)

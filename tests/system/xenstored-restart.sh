@@ -191,3 +191,26 @@ i=0
 while kill -0 "$supervisor" 2>/dev/null && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done
 [ ! -e "$run/state" ] && [ ! -e "$run/socket" ] || { echo "an orderly end leaves files: $(ls "$run")"; exit 1; }
 grep -q "the daemon died" "$log" || { echo "the log does not tell of the deaths"; exit 1; }
+
+# no room for the state: the log says so, clients do not notice, and no half state stays
+(ulimit -f 4096 && exec "$OUT/daemon" --foreground --no-domain-ring --log "$log.full" --rundir "$run") & # 2 MiB
+supervisor=$!
+python3 - "$run/socket" <<'END' || { tail -n 20 "$log.full"; exit 1; }
+import socket, struct, sys, time
+
+for _ in range(100):
+    try:
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(sys.argv[1])
+        break
+    except OSError:
+        time.sleep(0.05)
+for i in range(1500):
+    payload = b"/full/%d\0" % i + b"v" * 2000
+    s.sendall(struct.pack("<4I", 11, i, 0, len(payload)) + payload)
+    assert s.recv(19, socket.MSG_WAITALL)[16:] == b"OK\0", i
+END
+grep -q "state $run/state: .*a crash would lose the registry" "$log.full" || { echo "a full filesystem is not told of"; exit 1; }
+[ ! -e "$run/state" ] && [ ! -e "$run/state.new" ] || { echo "half a state stays"; exit 1; }
+kill "$supervisor"
+wait "$supervisor" || { echo "status $? of a daemon without room"; exit 1; }

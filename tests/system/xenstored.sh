@@ -61,6 +61,8 @@ ok "$daemon" --help
 ok "$daemon" --no-domain-ring --verbose --log "$log" --rundir "$run" # returns when it serves
 [ -S "$run/socket" ] || echo "no socket"
 is 600 stat -c %a "$run/socket"
+no "$daemon" --no-domain-ring --rundir "$run" # one is there already, and goes on
+is "xenstored: $run/lock: another xenstored serves here" "$daemon" --no-domain-ring --rundir "$run"
 
 tools() { # NAME: Debian's xenstore-utils do what they do
     ok xenstore-write /a/b/c hello /a/d world

@@ -68,8 +68,8 @@ static int show_account(struct store *s, unsigned long domid, struct out *o)
 
     if (!a)
         return ENOMEM;
-    put(o, "Domain %lu:\nnodes: %u\nwatches: %u\ntransactions: %u\nmemory: %llu", domid, a->nodes, a->watches,
-        a->transactions, (unsigned long long)(a->node_bytes + a->work_bytes));
+    put(o, "Domain %lu:\nnodes: %u\nwatches: %u\ntransactions: %u\nmemory: %lu", domid, a->nodes, a->watches,
+        a->transactions, (unsigned long)(a->node_bytes + a->work_bytes));
     for (int q = 0; q < QUOTA_COUNT; q++)
         if (a->own_limits & 1u << q)
             put(o, "\nlimit of %s: %u", quota_name(q), a->limits[q]);

@@ -126,11 +126,17 @@ bool statefile_begin(struct store *s, const char *path)
 
 void statefile_tend(struct store *s)
 {
-    const struct sbuf *b = current ? &current->journal.buf : NULL;
+    const struct sbuf *b;
 
-    if (!current_path || (b && !b->failed && b->used <= 2 * current->base + SLACK) || (!b && retry++ % RETRY_TURNS))
+    if (!current_path)
         return;
-    if (write_anew(s) || !current)
+    if (!current) {
+        if (retry++ % RETRY_TURNS == 0)
+            write_anew(s);
+        return;
+    }
+    b = &current->journal.buf;
+    if ((!b->failed && b->used <= 2 * current->base + SLACK) || write_anew(s))
         return;
     if (!b->failed) {
         current->base = b->used; /* keep what is there, and try later */
