@@ -142,6 +142,7 @@ void statefile_tend(struct store *s)
         current->base = b->used; /* keep what is there, and try later */
         return;
     }
+    retry = 1;
     s->journal = NULL; /* what is there is not the state any more */
     file_free(current);
     current = NULL;
