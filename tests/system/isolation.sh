@@ -20,7 +20,7 @@ bh rest 0 2>&1 | grep -q 'from 1 to 60' || fail "bh rest 0"
 sleep 2
 echo "bhd is killed"
 kill -9 "$(cat /run/bulkhead/bhd.pid 2>/dev/null || pidof bhd)" || fail "no bhd"
-sleep 3
+sleep 6
 bhd || fail "bhd does not start again"
 before=$(restarts disk)
 bh kill disk || fail "bh kill disk"
@@ -28,12 +28,12 @@ restarted disk $((before + 1)) 20
 sleep 3 # a driver domain that comes back needs xenstored
 echo "xenstored stops"
 kill -STOP "$(pidof xenstored)"
-sleep 5
+sleep 8
 kill -CONT "$(pidof xenstored)"
 bh list || fail "bh list: xenstored does not go on"
 kill -9 "$(pidof xenstored)"
 echo "xenstored is killed"
-sleep 3
+sleep 6
 xenstored || fail "xenstored does not start again"
 sleep 3
 echo "panic after $(($(cut -d. -f1 /proc/uptime) - begin)) s"
@@ -47,13 +47,14 @@ lived=$(sed -n 's/^panic after \([0-9]*\) s$/\1/p' "$OUT/out")
 [ -n "$lived" ] || fail "the control domain's part did not come to its end"
 grep -q "domain 0 is gone .* the others run on for $LINGER s" "$OUT/serial.log" || fail "the hypervisor saw no crash of domain 0"
 tail -n 4 "$OUT/tell"
-# one report a second, none missing, to the end; no I/O took long, no error, no wrong byte
+# one report a second, hardly one missing, to the end; no I/O took as long as any of the stops (a restart of the disk domain
+# is among them, on a machine that may be busy); no error, no wrong byte
 verdict=$(awk -v last="$((lived + LINGER - 5))" '
     /^verify: [0-9]+ s,/ { n++; t = $2; for (i = 1; i < NF; i++) { if ($i == "pause") p = $(i + 1) + 0; if ($i == "errors") e += $(i + 1) } if (p > disk) disk = p }
     /^net: .*verified/ { m++; for (i = 1; i < NF; i++) { if ($i == "pause") p = $(i + 1) + 0; if ($i == "mismatches") e += $(i + 1) } if (p > net) net = p }
     /I\/O error|WRONG|RESULT/ { bad = 1 }
     END {
         printf "%d disk reports up to second %d (wanted: %d), longest pause %d ms; %d net reports, longest pause %d ms; errors %d\n", n, t, last, disk, m, net, e
-        exit !(t >= last && n >= last - 8 && m >= last - 8 && disk < 2500 && net < 2500 && !e && !bad)
+        exit !(t >= last && n >= last - 8 && m >= last - 8 && disk < 4500 && net < 4500 && !e && !bad)
     }' "$OUT/tell") || fail "the guest's I/O was disturbed: $verdict"
 echo "$verdict"
