@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # make bench: the figures (bench/run says how each is taken).
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
-bench: $$(MACHINE) $(B)/bench/micro.elf $(if $(PEER),$(B)/kernels/xen/xen)
+bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/kernels/xen/xen)
 	bench/run $(if $(PEER),--peer $(PEER))
 .PHONY: bench
 

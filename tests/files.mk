@@ -11,6 +11,7 @@ $(B)/tests/domains/$(1).elf: $(call obj,rt,$(RT_SRC) $(2)) stubdoms/rt/rt.lds
 TEST_DOMAINS += $(B)/tests/domains/$(1).elf
 -include $(patsubst %.o,%.d,$(call obj,rt,$(RT_SRC) $(2)))
 endef
+$(eval $(call test_domain,disk-unordered,tests/domains/unordered/order.c $(filter-out backends/blk/order.c,$(DISK_SRC))))
 $(eval $(call test_domain,misbehave,tests/domains/misbehave/main.c $(wildcard driverdoms/pci/*.c frontends/pci*.c)))
 $(eval $(call test_domain,baddriver,$(wildcard tests/domains/baddriver/*.c driverdoms/pci/*.c frontends/pci*.c)))
 $(eval $(call test_domain,badfront,$(wildcard tests/domains/badfront/*.c)))

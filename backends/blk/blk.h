@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside blkback: blkback.c (devices: negotiation, adoption, closing) and queue.c (rings: requests and answers).
+ * Inside blkback: blkback.c (devices: negotiation, adoption, closing), queue.c (rings: requests and answers), order.c (which
+ * request is answered next).
  * A request is taken from the ring into a struct blk_req, checked, given pages, submitted to the disk; when it and
  * every earlier one is done its answer is published. At most one request a queue is `held`: taken, but it waits for
  * pages, a free slot of the disk, or (barriers) for all earlier ones; nothing is taken behind it.
@@ -70,6 +71,19 @@ struct blk_dev {
     struct blk_queue *queue[BLK_MAX_QUEUES];
     struct host_timer ending; /* the disk is gone: when the front is told to close */
 };
+
+/* Requests taken and not answered, and where the one of an index is. */
+static inline uint32_t blk_inflight(const struct blk_queue *q)
+{
+    return q->ring.req_cons - q->ring.rsp_pvt;
+}
+static inline struct blk_req **blk_window(struct blk_queue *q, uint32_t index)
+{
+    return &q->window[index % BLK_MAX_INFLIGHT];
+}
+
+/* The finished request whose answer goes to rsp_pvt, or NULL; there are some in flight, and `ended` is the last that ended. */
+struct blk_req *blk_next_answer(struct blk_queue *q, struct blk_req *ended);
 
 /* Ring and event channel of queue number n as the front published them; 0 or -errno with the reason given. */
 int queue_connect(struct blk_dev *dev, unsigned n, const uint32_t *refs, unsigned nrefs, uint32_t remote_port, bool adopt);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # blkback, as linked into the disk domain
 BLKBACK_SRC := backends/core/ring.c backends/core/xenbus.c backends/core/progress.c \
-               backends/blk/blkback.c backends/blk/queue.c backends/blk/pgrant.c backends/blk/disk.c
+               backends/blk/blkback.c backends/blk/queue.c backends/blk/order.c backends/blk/pgrant.c backends/blk/disk.c
 
 BLKBACK_TESTED := $(addprefix tests/unit/,blkback_case.c fake_host.c fake_disk.c fake_front.c) $(BLKBACK_SRC)
 $(foreach t,blkback blkback_adopt,$(eval $(call unit_test,$(t),tests/unit/$(t)_test.c $(BLKBACK_TESTED),-D__XEN_INTERFACE_VERSION__=0x00040d00)))

@@ -28,16 +28,6 @@ static void put_req(struct blk_queue *q, struct blk_req *r)
     q->free = r;
 }
 
-static uint32_t inflight(const struct blk_queue *q)
-{
-    return q->ring.req_cons - q->ring.rsp_pvt;
-}
-
-static struct blk_req **window(struct blk_queue *q, uint32_t index)
-{
-    return &q->window[index % BLK_MAX_INFLIGHT];
-}
-
 /* --- the front's pages --- */
 
 static void release_pages(struct blk_req *r)
@@ -95,17 +85,17 @@ static int get_pages(struct blk_req *r)
 
 /* --- answers --- */
 
-/* Publish what is done, in order, as far as it goes. */
-static void publish(struct blk_queue *q)
+/* Publish what is done, as far as it goes; `ended` is new. */
+static void publish(struct blk_queue *q, struct blk_req *ended)
 {
     struct blk_req *r;
-    while (inflight(q) && (r = *window(q, q->ring.rsp_pvt)) && r->finished) {
+    while (blk_inflight(q) && (r = blk_next_answer(q, ended))) {
         struct blkif_response rsp;
         memset(&rsp, 0, sizeof(rsp));
         rsp.id = r->id;
         rsp.operation = r->op;
         rsp.status = r->status;
-        *window(q, r->index) = NULL;
+        *blk_window(q, r->index) = NULL;
         ring_put(&q->ring, &rsp, sizeof(rsp));
         put_req(q, r);
     }
@@ -126,7 +116,7 @@ static void finish(struct blk_req *r, int error)
         q->exclusive = NULL;
     r->status = status_of(error);
     r->finished = true;
-    publish(q);
+    publish(q, r);
 }
 
 /* --- running --- */
@@ -333,14 +323,14 @@ static bool take_one(struct blk_queue *q)
     }
     if (n == 0)
         return ring_final_check(&q->ring);
-    if (inflight(q) >= BLK_MAX_INFLIGHT)
+    if (blk_inflight(q) >= BLK_MAX_INFLIGHT)
         return false; /* done() comes back here */
     struct blk_req *r = get_req(q);
     if (!r)
         return false; /* a queue owns one from the start: others are in flight */
     r->q = q;
     r->index = ring_take(&q->ring, &req, sizeof(req));
-    *window(q, r->index) = r;
+    *blk_window(q, r->index) = r;
     int rc = check(r, &req);
     if (rc)
         finish(r, rc);
@@ -374,7 +364,7 @@ static bool waits(void *arg, uint32_t *mark)
 {
     struct blk_queue *q = arg;
     const struct disk *disk = q->dev->disk;
-    struct blk_req *oldest = inflight(q) ? *window(q, q->ring.rsp_pvt) : NULL;
+    struct blk_req *oldest = blk_inflight(q) ? *blk_window(q, q->ring.rsp_pvt) : NULL;
     *mark = q->ring.rsp_pvt;
     if (!oldest)
         return ring_pending(&q->ring) > 0;

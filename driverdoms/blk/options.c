@@ -10,6 +10,17 @@ static bool bench_word(struct arg a, enum bench *bench)
     return *bench != BENCH_NONE || arg_is(a, "0");
 }
 
+/* A@B */
+static bool late_word(struct arg a, struct options *o)
+{
+    struct arg us = a;
+    while (us.at < us.end && *us.at != '@')
+        us.at++;
+    struct arg every = us;
+    us = (struct arg){a.at, us.at};
+    return arg_unsigned(us, 1, 1000000, &o->late) && arg_key(&every, "@") && arg_unsigned(every, 2, 1000000, &o->late_every);
+}
+
 static bool parse_word(struct options *o, struct arg a)
 {
     if (arg_key(&a, "watchdog="))
@@ -20,6 +31,8 @@ static bool parse_word(struct options *o, struct arg a)
         return arg_unsigned(a, 0, 1000000, &o->service);
     if (arg_key(&a, "rate="))
         return arg_unsigned(a, 1, 1000000, &o->rate);
+    if (arg_key(&a, "late="))
+        return late_word(a, o);
     if (arg_key(&a, "bench="))
         return bench_word(a, &o->bench);
     return arg_key(&a, "fault=") && fault_parse(&o->fault, a);

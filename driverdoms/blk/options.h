@@ -7,6 +7,7 @@
  *                      IT WRITES TO THE DISK. bench=read leaves the writes out.
  *   service=US rate=MB_S   for measurements: a request takes at least so many microseconds (0 to 1000000), and data are moved at
  *                      so many 10^6 bytes a second (1 to 1000000; not given: at once)
+ *   late=US@N          for measurements: every Nth request (2 to 1000000) takes so many microseconds more (1 to 1000000)
  *   fault=KIND@N       for tests: driverdoms/base/fault.h
  */
 #ifndef DRIVERDOMS_OPTIONS_H
@@ -17,7 +18,7 @@ enum bench { BENCH_NONE, BENCH_ALL, BENCH_READ };
 struct options {
     unsigned watchdog, timeout;
     enum bench bench;
-    unsigned service, rate;
+    unsigned service, rate, late, late_every;
     struct fault_plan fault;
 };
 /* false: a word is not understood; its first characters are in bad[32]. */

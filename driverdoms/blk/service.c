@@ -24,6 +24,7 @@ static const struct options *options;
 static const struct disk_ops *real; /* all whole disks have the same */
 static struct late pool[LATE_MAX], *unused;
 static uint64_t link_free;          /* when the last transfer is over */
+static uint64_t requests;
 
 static void look(void *arg)
 {
@@ -57,7 +58,10 @@ static uint64_t due_time(uint64_t bytes)
         link_free = now;
     if (options->rate)
         link_free += bytes * 1000 / options->rate;
-    return link_free + options->service * 1000ull;
+    uint64_t us = options->service;
+    if (options->late_every && ++requests % options->late_every == 0)
+        us += options->late;
+    return link_free + us * 1000;
 }
 
 static int submit(struct disk *d, struct disk_req *r)
@@ -92,7 +96,7 @@ static void disk_changed(struct disk *d, const char *why)
 
 void service_install(const struct options *o)
 {
-    if (!o->service && !o->rate)
+    if (!o->service && !o->rate && !o->late)
         return;
     options = o;
     for (unsigned i = 0; i < LATE_MAX; i++) {

@@ -21,6 +21,7 @@ static void test_good(void)
     CU_ASSERT(o.fault.kind == FAULT_CRASH && o.fault.at == 4294967295u && o.fault.always);
     CU_ASSERT_TRUE(options_parse(&o, "timeout=1", bad) && o.timeout == 1);
     CU_ASSERT_TRUE(options_parse(&o, "service=80 rate=3000", bad) && o.service == 80 && o.rate == 3000);
+    CU_ASSERT_TRUE(options_parse(&o, "late=1000@100", bad) && o.late == 1000 && o.late_every == 100);
     CU_ASSERT_TRUE(options_parse(&o, "fault=noreturn", bad) && o.fault.kind == FAULT_NORETURN);
 }
 
@@ -45,6 +46,7 @@ static void test_bad(void)
 {
     static const char *const lines[] = {
         "x", "timeout=0", "timeout=", "timeout=9999", "service=", "service=1000001", "service=1us", "rate=0", "rate=-3",
+        "late=", "late=80", "late=80@", "late=80@1", "late=@2", "late=0@2", "late=80@2@2", "late=80@2x",
         "watchdog", "watchdog=", "watchdog=x", "watchdog=-1", "watchdog=3601", "watchdog=99999999999999999999",
         "bench=2", "bench=", "fault=", "fault=hang", "fault=hang@", "fault=hang@0", "fault=hang@1x", "fault=hang@*",
         "fault=hang@4294967296", "fault=boom@1", "fault=noreturn@1", "fault=store@1", "fault=stack", "fault=stuckx@1", "fault=*", "fault=gone@2**", "watchdog=1,bench=1",
