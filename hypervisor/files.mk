@@ -30,7 +30,12 @@ $(eval $(call unit_test,handles,tests/unit/handles_test.c tests/unit/hv/fake_hv.
 $(eval $(call unit_test,passthrough,tests/unit/passthrough_test.c tests/unit/hv/fake_hv.c hypervisor/dom/passthrough.c \
     $(addprefix hypervisor/mem/,p2m.c p2m_iommu.c pagetable.c),$(HV_TEST_CFLAGS)))
 comma := ,
-$(eval $(call unit_test,sched,tests/unit/sched_test.c hypervisor/sched/sched.c hypervisor/sched/rr.c hypervisor/sched/timer.c hypervisor/lib/lock.c hypervisor/lib/softirq.c,-Dsched_yield=hv_sched_yield $(HV_TEST_CFLAGS),-pthread -Wl$(comma)--wrap=spin_unlock))
+SCHED_TEST_SRC := $(addprefix hypervisor/,sched/sched.c sched/rr.c sched/credit.c sched/timer.c lib/lock.c lib/softirq.c)
+SCHED_TEST_CFLAGS := -Dsched_yield=hv_sched_yield $(HV_TEST_CFLAGS)
+SCHED_TEST_LINK := -pthread -Wl$(comma)--wrap=spin_unlock
+$(eval $(call unit_test,sched,tests/unit/sched_test.c $(SCHED_TEST_SRC),-DPOLICY=sched_rr $(SCHED_TEST_CFLAGS),$(SCHED_TEST_LINK)))
+$(eval $(call unit_test,sched_credit,tests/unit/sched_test.c $(SCHED_TEST_SRC),-DPOLICY=sched_credit $(SCHED_TEST_CFLAGS),$(SCHED_TEST_LINK)))
+$(eval $(call unit_test,sched_sim,tests/unit/sched_sim_test.c $(SCHED_TEST_SRC),$(SCHED_TEST_CFLAGS)))
 DOM_TEST_SRC := tests/unit/hv/fake_hv.c tests/unit/hv/fake_dom.c $(addprefix hypervisor/,mem/frames.c mem/heap.c mem/pagetable.c mem/p2m.c \
     dom/domain.c dom/event.c dom/grant.c dom/restart.c)
 $(eval $(call unit_test,dom_event,tests/unit/dom_event_test.c $(DOM_TEST_SRC),$(HV_TEST_CFLAGS)))

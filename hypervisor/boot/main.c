@@ -47,6 +47,18 @@ static void log_options(void)
             log_threshold = (enum log_level)i;
 }
 
+static const struct sched_policy *policy_option(void)
+{
+    char name[16];
+    const struct sched_policy *p = &sched_rr;
+    if (boot_option("sched", name, sizeof(name))) {
+        p = sched_named(name);
+        if (!p)
+            log_warn("sched=%s: no such scheduler (rr, credit): rr", name);
+    }
+    return p ? p : &sched_rr;
+}
+
 /* --- memory --- */
 
 /* The first byte behind our image and all modules that lie below 4 GiB, where early allocations start. */
@@ -170,7 +182,7 @@ void boot_main(uint32_t magic, uint32_t info)
     if (cpu->enable())
         panic("%s cannot be enabled on CPU 0", cpu->name);
     interrupts_init();
-    sched_init();
+    sched_init(policy_option());
     sched_cpu_init();
     domains_init();
     console_init();

@@ -221,19 +221,15 @@ static int affinity(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 static int scheduler(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
     struct xen_domctl_scheduler_op *s = &op->u.scheduler_op;
-    struct vcpu *first = d->vcpu[0];
-    if (s->sched_id != XEN_SCHEDULER_CREDIT || !first) return -EINVAL;
-    if (s->cmd == XEN_DOMCTL_SCHEDOP_getinfo) {
-        s->u.credit.weight = first->sched.weight;
-        s->u.credit.cap = first->sched.cap;
+    if (s->sched_id != XEN_SCHEDULER_CREDIT) return -EINVAL;
+    if (s->cmd == XEN_DOMCTL_SCHEDOP_putinfo) { /* a weight of 0 and a cap of 0xffff leave it as it is */
+        sched_group_set(&d->sched, s->u.credit.weight ? s->u.credit.weight : d->sched.weight,
+                        s->u.credit.cap != 0xffff ? s->u.credit.cap : d->sched.cap);
         return 0;
     }
-    if (s->cmd != XEN_DOMCTL_SCHEDOP_putinfo) return -EINVAL;
-    for (unsigned i = 0; i < d->max_vcpus; i++) {
-        if (!d->vcpu[i]) continue;
-        if (s->u.credit.weight) d->vcpu[i]->sched.weight = s->u.credit.weight;
-        if (s->u.credit.cap != 0xffff) d->vcpu[i]->sched.cap = s->u.credit.cap;
-    }
+    if (s->cmd != XEN_DOMCTL_SCHEDOP_getinfo) return -EINVAL;
+    s->u.credit.weight = d->sched.weight;
+    s->u.credit.cap = d->sched.cap;
     return 0;
 }
 

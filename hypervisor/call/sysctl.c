@@ -133,6 +133,18 @@ static int sched_id(struct vcpu *v, struct xen_sysctl *op)
     op->u.sched_id.sched_id = XEN_SCHEDULER_CREDIT;
     return 0;
 }
+
+/* What the credit policy runs with, to be read. Refused under round robin: so a tool can tell that weights and caps are not in use. */
+static int scheduler(struct vcpu *v, struct xen_sysctl *op)
+{
+    struct xen_sysctl_scheduler_op *s = &op->u.scheduler_op;
+    if (s->cpupool_id) return -ESRCH;
+    if (s->sched_id != XEN_SCHEDULER_CREDIT || sched_policy() != &sched_credit) return -EINVAL;
+    if (s->cmd != XEN_SYSCTL_SCHEDOP_getinfo) return -EOPNOTSUPP;
+    s->u.sched_credit = (struct xen_sysctl_credit_schedule){.tslice_ms = SCHED_SLICE_NS / 1000000};
+    return 0;
+}
+
 static int available(struct vcpu *v, struct xen_sysctl *op)
 {
     op->u.availheap.avail_bytes = frames_free() << PAGE_SHIFT;
@@ -149,6 +161,7 @@ static const sysctl_fn operations[] = {
     [XEN_SYSCTL_cputopoinfo] = cpu_topology,
     [XEN_SYSCTL_numainfo] = numa,
     [XEN_SYSCTL_cpupool_op] = cpupool,
+    [XEN_SYSCTL_scheduler_op] = scheduler,
 };
 
 long call_sysctl(struct vcpu *v, const struct call_args *args)

@@ -60,6 +60,7 @@ static void domain_free(struct domain *d)
 {
     for (unsigned i = 0; i < d->max_vcpus && i < MAX_VCPUS; i++)
         if (d->vcpu[i]) vcpu_destroy(d->vcpu[i]);
+    sched_group_destroy(&d->sched);
     p2m_destroy(&d->p2m);
     grants_destroy(d);
     heap_free(d->events.ch);
@@ -213,6 +214,7 @@ int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain 
     d->shared_info_mfn = MFN_NONE;
     d->flags = flags;
     d->max_vcpus = max_vcpus;
+    sched_group_init(&d->sched);
     d->ctl_pause = 1;
     d->incarnation = 1;
     d->last_reason = d->shutdown_code = 0xff;

@@ -66,6 +66,7 @@ struct domain {
     uint32_t flags;               /* c: XEN_DOMCTL_CDF_* of creation */
     unsigned max_vcpus;           /* c */
     struct vcpu *vcpu[MAX_VCPUS]; /* set once each, under d */
+    struct sched_group sched;     /* weight and cap of them all */
     struct memowner mem;
     struct p2m p2m;
     struct iommu_domain iommu;    /* valid when p2m.iommu points to it */

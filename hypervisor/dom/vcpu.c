@@ -64,7 +64,7 @@ int vcpu_create(struct domain *d, unsigned id)
     v->id = id;
     v->hv.p2m = &d->p2m;
     info_default(v);
-    sched_unit_init(&v->sched, id % nr_cpus);
+    sched_unit_init(&v->sched, id % nr_cpus, &d->sched);
     v->sched.pause_count = d->ctl_pause; /* a new domain is paused once; a shut down one was paused vCPU by vCPU */
     timer_init(&v->singleshot, singleshot_expired, v);
     timer_init(&v->lapic_timer, lapic_timer_expired, v);

@@ -12,6 +12,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/softirq.h"
+#include "lib/string.h"
 #include "lib/x86.h"
 #include "sched/timer.h"
 
@@ -25,7 +26,7 @@ static PERCPU(struct sched_cpu, sched_cpu);
 PERCPU(struct sched_unit *, sched_picking);
 uint64_t sched_online, sched_idle_ns[MAX_CPUS];
 static uint64_t idle_cpus; /* bitmap, atomic */
-static const struct sched_policy *const policy = &sched_rr;
+static const struct sched_policy *policy = &sched_rr;
 
 static bool runnable(const struct sched_unit *u)
 {
@@ -122,11 +123,12 @@ static void settle(struct sched_unit *u, bool woken)
 
 /* --- what others ask --- */
 
-void sched_unit_init(struct sched_unit *u, unsigned cpu)
+void sched_unit_init(struct sched_unit *u, unsigned cpu, struct sched_group *g)
 {
     *u = (struct sched_unit){
-        .cpu = cpu, .affinity = ~0ull, .down = true, .weight = 256, .state = RUNSTATE_offline, .state_since = now_ns(),
+        .group = g, .cpu = cpu, .affinity = ~0ull, .down = true, .state = RUNSTATE_offline, .state_since = now_ns(),
     };
+    __atomic_fetch_add(&g->units, 1, __ATOMIC_RELAXED);
     spin_init(&u->lock, LOCK_VCPU);
     list_init(&u->link);
 }
@@ -140,6 +142,7 @@ void sched_unit_destroy(struct sched_unit *u)
     for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) /* a CPU may be about to refuse it */
         while (sched_online >> cpu & 1 && __atomic_load_n(&per_cpu(sched_picking, cpu), __ATOMIC_ACQUIRE) == u)
             cpu_pause();
+    __atomic_fetch_sub(&u->group->units, 1, __ATOMIC_RELAXED);
 }
 
 void sched_wake(struct sched_unit *u)
@@ -257,8 +260,13 @@ static void slice_over(void *arg)
 /* The unit that ran here stops. It may be freed when this returns. */
 static void put_back(struct sched_unit *u, uint64_t now)
 {
+    uint64_t ran;
+
     spin_lock(&u->lock);
-    u->run_ns += now - MIN(now, u->state_since);
+    ran = now - MIN(now, u->state_since);
+    u->run_ns += ran;
+    if (policy->ran)
+        policy->ran(u, ran);
     u->slice_left = u->slice_end > now ? u->slice_end - now : 0;
     __atomic_store_n(&u->running, false, __ATOMIC_RELEASE);
     set_waiting_state(u, now);
@@ -322,12 +330,11 @@ static struct sched_unit *choose_or_idle(uint64_t now)
     return u;
 }
 
-/* What waits behind the unit chosen here is for the idle CPUs. */
-static void share_work(void)
+void sched_offer(unsigned cpu)
 {
-    uint64_t may = policy->waiting(this_cpu_id());
+    uint64_t may = policy->waiting(cpu);
 
-    for (int idle; (idle = claim_idle(may, this_cpu_id())) >= 0;)
+    for (int idle; (idle = claim_idle(may, cpu)) >= 0;)
         poke((unsigned)idle);
 }
 
@@ -345,7 +352,7 @@ struct sched_unit *sched_next(void)
     c->current = u = choose_or_idle(now);
     c->idle_since = u ? 0 : now;
     if (u) {
-        share_work();
+        sched_offer(this_cpu_id()); /* what waits behind the unit chosen here */
         timer_set(&c->slice, u->slice_end);
     }
     return u;
@@ -362,7 +369,18 @@ void sched_cpu_join(void)
     bit_set(&sched_online, this_cpu_id());
 }
 
-void sched_init(void)
+const struct sched_policy *sched_named(const char *name)
 {
+    return strcmp(name, "credit") == 0 ? &sched_credit : strcmp(name, "rr") == 0 ? &sched_rr : NULL;
+}
+
+const struct sched_policy *sched_policy(void)
+{
+    return policy;
+}
+
+void sched_init(const struct sched_policy *p)
+{
+    policy = p;
     log_info("sched: %s, slices of %llu us", policy->name, SCHED_SLICE_NS / 1000);
 }

@@ -33,6 +33,13 @@ static const struct verb verbs[] = {
     {"domname", "ID", "print a domain's name", NULL, 1, 1, verb_domname},
     {"info", "", "print facts about the machine and the hypervisor", NULL, 0, 0, verb_info},
     {"dmesg", "[-c]", "print the hypervisor's log", "  -c, --clear   and empty it\n", 0, 1, verb_dmesg},
+    {"sched-credit", "[-d DOMAIN [-w WEIGHT] [-c CAP]]", "show or set domains' shares of the CPUs",
+     "  -w, --weight   1 to 65535, 256 unless set: share where CPUs are scarce\n"
+     "  -c, --cap      percent of one CPU that the domain uses at most, 0: no limit\n"
+     "Without -w and -c: shows. They have effect where the hypervisor was booted with sched=credit.\n", 0, 6, verb_sched_credit},
+    {"vcpu-list", "[DOMAIN...]", "list domains' virtual CPUs", "State: r running, b blocked, p offline.\n", 0, 1023, verb_vcpu_list},
+    {"vcpu-pin", "DOMAIN VCPU|all CPUS", "say which CPUs a domain's virtual CPUs may run on",
+     "CPUS as in the configuration: 0-3,^2 or all.\n", 3, 3, verb_vcpu_pin},
     {"block-attach", "DOMAIN DISKSPEC...", "give a domain another disk",
      "DISKSPEC as in the configuration: backend=disk vdev=xvdb target=nvme0n2 [access=r] [no-discard]\n", 2, -1,
      verb_block_attach},

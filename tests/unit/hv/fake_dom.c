@@ -51,6 +51,8 @@ size_t strlcpy(char *d, const char *s, size_t n)
 /* --- scheduler and vCPUs --- */
 
 struct sched_unit *sched_current(void) { return NULL; }
+void sched_group_init(struct sched_group *g) {}
+void sched_group_destroy(struct sched_group *g) {}
 void sched_wake(struct sched_unit *u)
 {
     u->blocked = false;
