@@ -65,23 +65,6 @@ says t 'tick 3' 10
 bh destroy u || fail "bh destroy"
 bh list u 2>/dev/null && fail "u is still there"
 
-# CPUs: who may run where, and how much
-bh vcpu-list guest | grep -q '^guest .* [0-9]* *0 .* all / all$' || fail "bh vcpu-list: $(bh vcpu-list guest)"
-bh vcpu-list | grep -q '^disk ' || fail "bh vcpu-list without a domain"
-cpu=$(bh vcpu-list guest | awk '$3 == 0 { print $4 }')
-bh vcpu-pin guest all "$cpu" || fail "bh vcpu-pin"
-bh vcpu-list guest | grep -q " $cpu / all$" || fail "not pinned: $(bh vcpu-list guest)"
-refused "none of them runs vCPUs" bh vcpu-pin guest 0 63
-refused "VCPU: '7' is not a number from 0 to" bh vcpu-pin guest 7 all
-bh vcpu-pin guest all all || fail "bh vcpu-pin all"
-bh sched-credit -d guest -w 512 -c 80 || fail "bh sched-credit"
-bh sched-credit | grep -q '^guest  *[0-9]* *512  *80$' || fail "bh sched-credit shows $(bh sched-credit)"
-refused "weight: '0' is not a number from 1 to 65535" bh sched-credit -d guest -w 0
-refused "cap: '101' is not" bh sched-credit -d guest -c 101
-refused "which domain" bh sched-credit -w 3
-bh sched-credit -d guest -c 0 || fail "bh sched-credit -c 0"
-bh sched-credit | grep -q '^Cpupool Pool-0: tslice=5ms' || fail "the credit scheduler is not in use: $(bh sched-credit 2>&1)"
-
 # consoles replay
 timeout 2 bh console disk </dev/null >/tmp/console
 grep -q 'nvme1n1\|nvme1:' /tmp/console || fail "the console's history is missing: $(cat /tmp/console)"
@@ -162,5 +145,5 @@ xenstore-ls -f /local/domain | grep -v '^/local/domain/0 \|^/local/domain/0/\(na
     grep . && fail "something is left in xenstore"
 echo "toolstack: all well"
 END
-LIMIT=480 board --append sched=credit --disk "$OUT/disk.img" --disk "$OUT/second.img"
+LIMIT=480 board --disk "$OUT/disk.img" --disk "$OUT/second.img"
 grep -q "toolstack: all well" "$OUT/out" || fail "the script did not reach its end"

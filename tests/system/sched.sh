@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The credit scheduler on a machine of two CPUs: bh's verbs about CPUs and what they refuse; a cap holds a domain that burns.
+# limit: 200
+. "$(dirname "$0")/lib/host.sh"
+script <<'END'
+refused() { # PATTERN COMMAND...: it fails, and says so
+    pattern=$1
+    shift
+    "$@" >/tmp/said 2>&1 && fail "$* succeeded"
+    grep -q -e "$pattern" /tmp/said || fail "$*: said \"$(cat /tmp/said)\", not \"$pattern\""
+}
+{ echo 'name="t"'; echo 'kernel="/usr/lib/bulkhead/hello.elf"'; echo 'memory=16'; echo 'cpu_weight=300'; echo 'cap=40'; echo 'on_poweroff="preserve"'; } >/tmp/t.cfg
+bh create -p /tmp/t.cfg || fail "bh create"
+bh sched-credit | grep -q '^t  *[0-9]* *300  *40$' || fail "cpu_weight, cap: $(bh sched-credit)"
+bh vcpu-list t | grep -q '^t .* [0-9]* *0 .* all / all$' || fail "bh vcpu-list: $(bh vcpu-list t)"
+bh vcpu-list | grep -q '^control  *0  *1 ' || fail "bh vcpu-list without a domain"
+bh vcpu-pin t all 1 || fail "bh vcpu-pin"
+bh vcpu-list t | grep -q ' 1 / all$' || fail "not pinned: $(bh vcpu-list t)"
+refused "none of them runs vCPUs" bh vcpu-pin t 0 63
+refused "VCPU: '7' is not a number from 0 to 0" bh vcpu-pin t 7 all
+bh vcpu-pin t all all || fail "bh vcpu-pin all"
+bh sched-credit -d t -w 512 -c 80 || fail "bh sched-credit"
+bh sched-credit -d t | grep -q '^t  *[0-9]* *512  *80$' || fail "bh sched-credit shows $(bh sched-credit)"
+refused "weight: '0' is not a number from 1 to 65535" bh sched-credit -d t -w 0
+refused "cap: '101' is not" bh sched-credit -d t -c 101
+refused "which domain" bh sched-credit -w 3
+bh sched-credit | grep -q '^Cpupool Pool-0: tslice=5ms' || fail "the credit scheduler is not in use: $(bh sched-credit 2>&1)"
+bh unpause t || fail "bh unpause"
+says t 'tick 1' 20
+
+# the control domain itself burns both CPUs under a cap of 50 %
+used() { bh list -l 0 | sed -n 's/.*"cpu_time_ns": \([0-9]*\).*/\1/p' | head -n 1; }
+bh sched-credit -d 0 -c 50 || fail "bh sched-credit -d 0"
+for n in 1 2; do while :; do :; done & done
+sleep 1
+set -- "$(used)" "$(cut -d. -f1 /proc/uptime)"
+sleep 10
+set -- "$@" "$(used)" "$(cut -d. -f1 /proc/uptime)"
+bh sched-credit -d 0 -c 0
+share=$((($3 - $1) / 10000000 / ($4 - $2)))
+kill %1 %2 2>/dev/null || kill $(jobs -p)
+echo "capped at 50 %: used $share %"
+[ "$share" -ge 35 ] && [ "$share" -le 60 ] || fail "the cap of 50 % let the domain have $share %"
+bh destroy t || fail "bh destroy"
+echo "sched: all well"
+END
+LIMIT=180 board --append sched=credit
+grep -q "sched: all well" "$OUT/out" || fail "the script did not reach its end"
