@@ -21,7 +21,7 @@
 #define BANK_NS (2 * PERIOD_NS)    /* of a group, for each CPU that it can use at a time */
 #define DEBT_NS (3 * PERIOD_NS)    /* likewise: twice this is the most it can owe, so that nobody waits long for what nobody else wanted */
 #define BOOST_NS 1000000ull        /* how long a boosted unit runs as such */
-#define BOOSTED_NS (2 * PERIOD_NS) /* CPU time that boosted units may take in a row from others that wait: then it is those's turn */
+#define BOOSTED_NS (2 * PERIOD_NS) /* CPU time that boosted units may take in a row from others that wait, before it is their turn */
 #define WORTH_RUNNING_NS 100000ll  /* less of a slice or budget than this does not count as left */
 #define MAX_ROUNDS 8               /* of giving out what others left */
 
