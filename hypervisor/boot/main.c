@@ -159,6 +159,26 @@ static void say_machine(void)
              iommu ? iommu->name : "none");
 }
 
+/*
+ * QEMU's TCG clears a flag of its first CPU whenever another CPU restores x87 state (IGNNE#), without a lock: what VMRUN or
+ * #VMEXIT store in the same word of that CPU at that moment is lost, and nested paging stays on in the host or off in a guest.
+ * No guest can be kept from restoring its x87 state, so that CPU runs none. It looks after the others instead: a VMRUN with V_IRQ
+ * set stores its CPU's word of pending interrupts without a lock too, and the end of a slice may be lost there.
+ */
+#define WATCH_NS 10000000ull
+static struct timer watch;
+static void watch_others(void *arg)
+{
+    sched_prod_late();
+    timer_set(&watch, now_ns() + WATCH_NS);
+}
+
+static void spare_boot_cpu(void)
+{
+    timer_init(&watch, watch_others, NULL);
+    timer_set(&watch, now_ns() + WATCH_NS);
+}
+
 void boot_main(uint32_t magic, uint32_t info)
 {
     percpu_init_bsp();
@@ -187,13 +207,10 @@ void boot_main(uint32_t magic, uint32_t info)
     domains_init();
     console_init();
     smp_start();
-    /*
-     * QEMU's TCG clears a flag of its first CPU whenever another CPU restores x87 state (IGNNE#), without a lock: what VMRUN or
-     * #VMEXIT store in the same word of that CPU at that moment is lost, and nested paging stays on in the host or off in a guest.
-     * No guest can be kept from restoring its x87 state, so that CPU runs none.
-     */
     if (nr_cpus == 1 || !cpu_is_tcg())
         sched_cpu_join();
+    else
+        spare_boot_cpu();
     say_machine();
     provoke();
     int r = domain0_build();

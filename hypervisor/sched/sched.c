@@ -252,6 +252,17 @@ void sched_softirq(void)
     this_cpu(sched_cpu).reschedule = true;
 }
 
+void sched_prod_late(void)
+{
+    uint64_t now = now_ns();
+
+    for (unsigned c = 0; c < nr_cpus; c++) {
+        uint64_t end = READ_ONCE(per_cpu(sched_cpu, c).slice.when);
+        if (sched_online >> c & 1 && end && now > end + SCHED_LATE_NS)
+            poke(c);
+    }
+}
+
 static void slice_over(void *arg)
 {
     sched_softirq();

@@ -83,6 +83,8 @@ struct sched_unit *sched_current(void);    /* the unit this CPU runs, NULL when 
 /* The CPU loop's choice: returns the unit to run now (may be the present one), or NULL to idle. Updates accounting. */
 struct sched_unit *sched_next(void);
 void sched_softirq(void);
+#define SCHED_LATE_NS 2000000ull
+void sched_prod_late(void);                /* pokes each CPU that is SCHED_LATE_NS behind the end of a slice; from any CPU */
 void sched_offer(unsigned cpu);            /* what waits on this CPU's queue is for the idle CPUs */
 bool sched_must_reschedule(void);          /* slice over or a better one waits */
 extern uint64_t sched_idle_ns[MAX_CPUS];

@@ -79,6 +79,7 @@ closing() { # DEVICE: the state of the guest's backend
     xenstore-read "/local/domain/$(bh domid "$1")/backend/$kind/$(bh domid guest)/$number/state" 2>/dev/null || echo 0
 }
 
+reading='dd if=/dev/xvda of=/dev/null bs=64k iflag=direct'
 gone() { # DEVICE: it leaves the bus; its front must see an orderly Closing with the reason in the log
     xenstore-write "$(node "$1")" gone@1
     left=300
@@ -86,6 +87,8 @@ gone() { # DEVICE: it leaves the bus; its front must see an orderly Closing with
         left=$((left - 1))
         [ $left -gt 0 ] || break
         sleep 0.2
+        # the fault needs a request: a line typed at the guest's shell may have been lost
+        [ "$1" != disk ] || [ $((left % 50)) != 0 ] || typed "$reading &"
     done
     orderly=0
     [ $left = 0 ] || orderly=1
@@ -105,7 +108,7 @@ done </files/plan
 echo "STEPS DONE"
 says guest '^GUEST RESULT' $((SECONDS_LONG + 180))
 grep -a -E '^(NET |GUEST )?RESULT' "$guest" | tr -d '\r' | sed 's/^/WORKLOAD /'
-typed 'dd if=/dev/xvda of=/dev/null bs=64k iflag=direct & ping -q -c 600 10.0.2.2 &'
+typed "$reading & ping -q -c 600 10.0.2.2 &"
 gone disk &
 gone net &
 wait

@@ -373,6 +373,31 @@ static void spared_cpu(void)
     units_off();
 }
 
+/* A slice whose end is lost: another CPU notices, not before its time. */
+static void lost_end_of_slice(void)
+{
+    units_up(2);
+    for (unsigned i = 0; i < 2; i++)
+        sched_set_affinity(&unit[i], 1);
+    settle_all();
+    CU_ASSERT_PTR_NOT_NULL(on[0]);
+    deadline[0] = 0;
+    kicks[0] = 0;
+    fake_cpu = 1;
+    fake_now += SCHED_SLICE_NS;
+    sched_prod_late();
+    CU_ASSERT_EQUAL(kicks[0], 0);
+    fake_now += SCHED_LATE_NS + 1;
+    sched_prod_late();
+    CU_ASSERT_EQUAL(kicks[0], 1);
+    struct sched_unit *first = on[0];
+    settle_all();
+    CU_ASSERT_PTR_NOT_EQUAL(on[0], first);
+    for (unsigned i = 2; i < UNITS; i++)
+        sched_unit_init(&unit[i], 0, &group);
+    units_off();
+}
+
 static void affinity_errors(void)
 {
     sched_unit_init(&unit[0], 0, &group);
@@ -590,7 +615,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"random interleaving on four CPUs", random_interleaving}, {"equal shares", equal_shares}, {"nobody starves", nobody_starves},
         {"time used so far", time_used_so_far},
-        {"a waking unit preempts", waking_preempts}, {"a spared CPU", spared_cpu}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
+        {"a waking unit preempts", waking_preempts}, {"a spared CPU", spared_cpu}, {"a lost end of a slice", lost_end_of_slice}, {"affinity errors", affinity_errors}, {"timers: order, move, cancel", timers_sorted},
         {"a timer that sets itself in the past", restless_timer_lets_others_work}, {"one thread per CPU", threads}, CU_TEST_INFO_NULL,
     };
     simulated = true;
