@@ -4,41 +4,18 @@
  * Each scenario runs in a process of its own and hands back figures; the tests compare them with what docs/architecture.md
  * promises, and show for each promise a policy that breaks it. Entries, exits and kicks take no time here.
  */
-#include "sched/sched.h" /* Xen's errno names before the host's macros */
-#include "irq/apic.h"
-#include "lib/log.h"
-#include "lib/softirq.h"
-#include "sched/timer.h"
+#include "sched_machine.h"
 #include "suite.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MS 1000000ull
 #define NEVER ~0ull
 #define MAX_UNITS 4096
 #define MAX_GROUPS 2048
 #define MAX_SAMPLES 200000
 
-/* --- the machine below --- */
-
-_Thread_local unsigned fake_cpu;
-unsigned nr_cpus;
-static uint64_t fake_now = 1, deadline[MAX_CPUS];
-PERCPU(uint32_t, apic_id);
-void (*const softirq_handlers[SOFTIRQ_COUNT])(void) = {[SOFTIRQ_TIMER] = timer_softirq, [SOFTIRQ_SCHED] = sched_softirq};
-
 uint64_t now_ns(void) { return fake_now; }
 void apic_kick(unsigned cpu) { (void)cpu; }
-void apic_timer_set(uint64_t when) { deadline[fake_cpu] = when; }
-void irq_set_handler(uint8_t vector, irq_fn fn) { (void)vector; (void)fn; }
-void log_msg(enum log_level l, const char *fmt, ...) { (void)l; (void)fmt; }
-void panic(const char *fmt, ...)
-{
-    fprintf(stderr, "panic: %s\n", fmt);
-    abort();
-}
 
 /* --- loads --- */
 

@@ -5,31 +5,15 @@
  * unlocks; units are freed while others look.
  * Properties: no unit on two CPUs, none idles while another waits that it may run, affinity is kept, no wake-up is lost.
  */
-#include "sched/sched.h" /* Xen's errno names before the host's macros */
-#include "irq/apic.h"
-#include "lib/log.h"
-#include "lib/softirq.h"
-#include "sched/timer.h"
+#include "sched_machine.h"
 #include <xen/vcpu.h>
 #include "suite.h"
 #undef sched_yield /* compiled as hv_sched_yield: the host has one, too */
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
-#define MS 1000000ull
-
-/* --- the machine below --- */
-
-_Thread_local unsigned fake_cpu;
-unsigned nr_cpus;
 static bool simulated;
-static uint64_t fake_now = 1;
-static uint64_t deadline[MAX_CPUS];
 static unsigned kicks[MAX_CPUS];
-PERCPU(uint32_t, apic_id);
-void (*const softirq_handlers[SOFTIRQ_COUNT])(void) = {[SOFTIRQ_TIMER] = timer_softirq, [SOFTIRQ_SCHED] = sched_softirq};
 
 uint64_t now_ns(void)
 {
@@ -41,19 +25,6 @@ uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 void apic_kick(unsigned cpu) { __atomic_fetch_add(&kicks[cpu], 1, __ATOMIC_SEQ_CST); }
-void apic_timer_set(uint64_t when) { deadline[fake_cpu] = when; }
-void irq_set_handler(uint8_t vector, irq_fn fn) { (void)vector; (void)fn; }
-void log_msg(enum log_level l, const char *fmt, ...) { (void)l; (void)fmt; }
-void panic(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    abort();
-}
 
 /* ld --wrap: a CPU may be slow at the worst places, behind an unlock. */
 void __real_spin_unlock(struct spinlock *l);
