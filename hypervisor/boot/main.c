@@ -176,7 +176,7 @@ static void watch_others(void *arg)
 static void spare_boot_cpu(void)
 {
     timer_init(&watch, watch_others, NULL);
-    timer_set(&watch, now_ns() + WATCH_NS);
+    watch_others(NULL);
 }
 
 void boot_main(uint32_t magic, uint32_t info)

@@ -101,9 +101,9 @@ void hvcpu_state_pvh(struct hvcpu *v, uint32_t entry, uint32_t start_info);
 void hvcpu_state_sipi(struct hvcpu *v, uint8_t page);
 /* Translate a guest virtual address with the guest's own tables (all modes). -EFAULT without a mapping (or right to write). */
 int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out);
-/* Copy by guest virtual address of the running vCPU. -EFAULT; reads each byte once. */
 /* Between true and false a page is looked up once, as a TLB would: around one hypercall of v, on v's own CPU. */
 void hvcpu_keep_walks(struct hvcpu *v, bool keep);
+/* Copy by guest virtual address of the running vCPU. -EFAULT; reads each byte once. */
 int guest_read(struct hvcpu *v, void *dst, uint64_t va, size_t len);
 int guest_write(struct hvcpu *v, uint64_t va, const void *src, size_t len);
 bool hvcpu_64bit(const struct hvcpu *v); /* in long mode with a 64-bit code segment */
