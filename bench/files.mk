@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-# make bench: the figures (bench/run says how each is taken).
+# make bench: the figures (bench/run says how each is taken), kept as JSON in build/bench/.
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
+# make bench-docs: the tables of docs/performance.md from what was taken last.
 bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/kernels/xen/xen)
 	bench/run $(if $(PEER),--peer $(PEER))
-.PHONY: bench
+bench-docs:
+	bench/document
+.PHONY: bench bench-docs
 
 # The micro benchmark's PVH kernel, for Bulkhead and Xen alike.
 MICRO_SRC := $(RT_SRC) tests/guest/lib.c bench/micro/main.c

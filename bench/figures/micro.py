@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Instructions of the basic operations: hypercalls, exits, event channels, grants (bench/micro, a PVH kernel in the
+control domain's place); with --peer xen the same kernel under Debian's Xen beside it."""
+import subprocess
+
+from machine import BUILD, TOP, Failure, room
+
+KERNEL = BUILD / "bench/micro.elf"
+
+
+def micro(path, *arguments):
+    """{operation: instructions, or a word} of one boot of bench/micro."""
+    command = [TOP / "tools/board", "qemu", "--icount", "--memory", "1024", "--control-kernel", KERNEL,
+               "--log", path / "serial.log", "--timeout", "120", *arguments]
+    process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+    seen = {}
+    for line in process.stdout:  # Xen stays at its end: it has no way to power this machine off without a control kernel's help
+        words = line.split()
+        if words[:2] == ["micro", "done"]:
+            process.terminate()
+            break
+        if words[:1] == ["micro"] and len(words) == 3:
+            seen[words[1]] = int(words[2])
+        elif words[:1] == ["micro"] and words[2:3] == ["failed"]:
+            seen[words[1]] = "refused"
+    process.wait()
+    if not seen:
+        raise Failure(f"no figure; see {path / 'serial.log'}")
+    return seen
+
+
+def measure(report, peer):
+    path = room("micro")
+    ours = micro(path)
+    theirs = micro(path, "--hypervisor", BUILD / "kernels/xen/xen") if peer else {}
+    for name, value in ours.items():
+        report.figure(name.replace("_", " "), value, "instructions", "median of 101", xen=theirs.get(name), exact=True)
