@@ -215,17 +215,15 @@ bool xs_watch(struct xs_handle *h, const char *path, const char *token)
 {
     const struct piece p[] = { STR(path), STR(token) };
 
+
     return done(ASK(h, XS_WATCH, 0, p, NULL));
 }
 
 bool xs_unwatch(struct xs_handle *h, const char *path, const char *token)
 {
     const struct piece p[] = { STR(path), STR(token) };
-    bool ok = done(ASK(h, XS_UNWATCH, 0, p, NULL));
 
-    if (ok && h->filter)
-        handle_forget(h, path, token);
-    return ok;
+    return done(ASK(h, XS_UNWATCH, 0, p, NULL));
 }
 
 static char **event_array(struct event *e, unsigned *num)
@@ -265,8 +263,9 @@ xs_transaction_t xs_transaction_start(struct xs_handle *h)
 bool xs_transaction_end(struct xs_handle *h, xs_transaction_t t, bool abort)
 {
     const struct piece p[] = { { abort ? "F" : "T", 2 } };
+    bool ok = done(ASK(h, XS_TRANSACTION_END, t, p, NULL));
 
-    return done(ASK(h, XS_TRANSACTION_END, t, p, NULL));
+    return ok || (abort && (errno == EAGAIN || errno == ECONNRESET)); /* it went with its connection: as wanted */
 }
 
 /* --- domains and control --- */
