@@ -2,11 +2,16 @@
 # make bench: the figures (bench/run says how each is taken), kept as JSON in build/bench/.
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
 # make bench-docs: the tables of docs/performance.md from what was taken last.
-bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/kernels/xen/xen)
+bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/xen-control.cpio)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
 	bench/document
 .PHONY: bench bench-docs
+
+# The control domain under Debian's Xen: bench/xen/services says how to use it.
+XEN_PROGRAMS := $(addprefix $(B)/kernels/xen/bin/,xl xenstored xenconsoled xen-init-dom0)
+$(B)/xen-control.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard bench/xen/* bench/xen/scripts/*) $$(INITRAMFS_TOOLS) $$(KERNELS)
+	tools/initramfs xen $@ $(addprefix --program ,$(XEN_PROGRAMS))
 
 # The micro benchmark's PVH kernel, for Bulkhead and Xen alike.
 MICRO_SRC := $(RT_SRC) tests/guest/lib.c bench/micro/main.c

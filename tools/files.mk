@@ -5,7 +5,7 @@ KERNELS := $(B)/kernels/control/version $(B)/kernels/guest/version
 $(KERNELS) &: tools/kernels
 	tools/kernels $(B)/kernels
 	touch $(KERNELS)
-$(B)/kernels/xen/xen: tools/kernels
+$(B)/kernels/xen/version: tools/kernels
 	tools/kernels --xen $(B)/kernels
 	touch $@
 
@@ -25,7 +25,7 @@ $(B)/guest.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS
 
 # The control domain's programs: as many of these as there are rules for.
 CONTROL_PROGRAMS = $(filter $(HOST_PROGRAMS),$(B)/xenstore/xenstored $(B)/tools/bh $(B)/tools/bhd $(B)/tools/pcid)
-$(B)/control.cpio: $$(CONTROL_PROGRAMS) $$(SMALL_DOMAINS) tools/control/init $(INITRAMFS_TOOLS) $(KERNELS)
+$(B)/control.cpio: $$(CONTROL_PROGRAMS) $$(SMALL_DOMAINS) tools/control/init tools/control/services $(INITRAMFS_TOOLS) $(KERNELS)
 	tools/initramfs control $@ $(addprefix --program ,$(CONTROL_PROGRAMS)) $(addprefix --domain ,$(SMALL_DOMAINS))
 all: $(B)/control.cpio $(B)/guest.cpio
 

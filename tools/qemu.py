@@ -51,7 +51,7 @@ def command(options, listeners):
     # With --icount each byte that REP MOVSB moves counts as an instruction: without ERMS kernels move words instead.
     cpu = "host" if kvm else "max,-erms,-fsrm" if options.icount else "max"
     if not options.ours:
-        cpu += ",-rdtscp"
+        cpu += ",-rdtscp,-avx,-avx2,-xsave"
     command = [
         options.emulator, "-machine", f"q35,accel={'kvm' if kvm else 'tcg'},kernel-irqchip={'split' if kvm else 'off'}",
         "-cpu", cpu, "-smp", str(options.smp + spares(options)), "-m", str(options.memory), "-nodefaults", "-display", "none",

@@ -33,6 +33,6 @@ def micro(path, *arguments):
 def measure(report, peer):
     path = room("micro")
     ours = micro(path)
-    theirs = micro(path, "--hypervisor", BUILD / "kernels/xen/xen") if peer else {}
+    theirs = micro(path, "--hypervisor", "xen") if peer else {}
     for name, value in ours.items():
         report.figure(name.replace("_", " "), value, "instructions", "median of 101", xen=theirs.get(name), exact=True)
