@@ -14,10 +14,9 @@ $(B)/xen-control.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard be
 	tools/initramfs xen $@ $(addprefix --program ,$(XEN_PROGRAMS))
 
 # The micro benchmark's PVH kernel, for Bulkhead and Xen alike.
-MICRO_SRC := $(RT_SRC) tests/guest/lib.c bench/micro/main.c
+MICRO_SRC := $(RT_SRC) tests/guest/lib.c $(wildcard bench/micro/*.c)
 $(B)/bench/micro.elf: $(call obj,rt,$(MICRO_SRC)) stubdoms/rt/rt.lds
 	@mkdir -p $(@D)
 	@echo "  $@"
 	$(RT_LINK) -o $@ $(filter %.o,$^)
-$(call obj,rt,bench/micro/main.c): X_CFLAGS = -D__XEN_TOOLS__
--include $(patsubst %.o,%.d,$(call obj,rt,bench/micro/main.c))
+-include $(patsubst %.o,%.d,$(call obj,rt,$(MICRO_SRC)))

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Instructions of the basic operations: hypercalls, exits, event channels, grants (bench/micro, a PVH kernel in the
-control domain's place); with --peer xen the same kernel under Debian's Xen beside it."""
+control domain's place); then what a pair of domains of the same kernel costs each other. With --peer xen the same under Debian's
+Xen beside it."""
+import re
+import shutil
 import subprocess
 
-from machine import BUILD, TOP, Failure, room
+from machine import BUILD, TOP, Failure, boot, room
 
 KERNEL = BUILD / "bench/micro.elf"
 
@@ -30,9 +33,21 @@ def micro(path, *arguments):
     return seen
 
 
+def pair(name, *arguments):
+    """The same of two domains that a control domain makes (bench/pair.sh)."""
+    path = room(name)
+    shutil.copy(KERNEL, path / "files")
+    out = boot(path, TOP / "bench/pair.sh", *arguments)
+    return {word: int(value) if value.isdigit() else "refused" for word, value in re.findall(r"^micro (\S+) (\d+|failed .*)$", out, re.MULTILINE)}
+
+
 def measure(report, peer):
     path = room("micro")
-    ours = micro(path)
-    theirs = micro(path, "--hypervisor", "xen") if peer else {}
+    ours, pairs = micro(path), pair("pair")
+    theirs = micro(path, "--hypervisor", "xen", "--control-initramfs", "none") if peer else {}
+    their_pairs = pair("pair-xen", "--hypervisor", "xen") if peer else {}
     for name, value in ours.items():
         report.figure(name.replace("_", " "), value, "instructions", "median of 101", xen=theirs.get(name), exact=True)
+    for name, value in pairs.items():
+        report.figure("pair: " + name.replace("_", " "), value, "instructions", "median of 101, between two domains",
+                      xen=their_pairs.get(name))

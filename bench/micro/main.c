@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the hypervisor's basic operations cost: one PVH kernel in the control domain's place that runs unchanged on Bulkhead and on Xen 4.17
- * (bench/run micro). A line an operation: `micro NAME TICKS`, the median of many rounds in TSC ticks less what reading
- * the TSC costs itself. On an --icount board a tick is a nanosecond of virtual time and that is one instruction.
+ * What the hypervisor's basic operations cost: one PVH kernel that runs unchanged on Bulkhead and on Xen 4.17, in the control domain's place
+ * (bench/run micro) or as a pair of domains (bench/run pair, pair.c). A line an operation: `micro NAME TICKS`, the median of many
+ * rounds in TSC ticks less what reading the TSC costs itself. On an --icount board a tick is a nanosecond of virtual time and that is one instruction.
  * Every operation is checked to have worked; one that did not says `micro NAME failed RESULT`.
  */
-#include "tests/guest/child/child.h"
+#include "bench/micro/micro.h"
 #include <xen/event_channel.h>
 #include <xen/grant_table.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
+#include <xen/sched.h>
 #include <xen/vcpu.h>
 #include <xen/version.h>
 
-#define ROUNDS 101u
-#define BATCH 16u
-#define AT (RT_WINDOW + 0x8000000ull) /* a free corner of the grant window */
-
 static uint64_t overhead;
-static char *pages;                      /* BATCH granted pages, then BATCH more */
-static uint32_t refs[BATCH];
 
 static uint64_t median(uint64_t *v, unsigned n)
 {
@@ -32,8 +27,13 @@ static uint64_t median(uint64_t *v, unsigned n)
     return v[n / 2];
 }
 
-/* `op` returns 0 when it worked. */
-static void measure(const char *name, long (*op)(void))
+void micro_print(const char *name, uint64_t *v, unsigned n)
+{
+    uint64_t m = median(v, n);
+    rt_log("micro %s %lu", name, m > overhead ? m - overhead : 0);
+}
+
+void measure(const char *name, long (*op)(void))
 {
     uint64_t took[ROUNDS];
     long rc = 0;
@@ -46,8 +46,7 @@ static void measure(const char *name, long (*op)(void))
         rt_log("micro %s failed %ld", name, rc);
         return;
     }
-    uint64_t m = median(took, ROUNDS);
-    rt_log("micro %s %lu", name, m > overhead ? m - overhead : 0);
+    micro_print(name, took, ROUNDS);
 }
 
 /* --- nothing but the way there and back --- */
@@ -98,55 +97,14 @@ static long open_close(void)
 
 /* --- grants, to ourselves --- */
 
-static long copy(unsigned n)
-{
-    struct gnttab_copy c[BATCH];
-    for (unsigned i = 0; i < n; i++)
-        c[i] = (struct gnttab_copy){
-            .source = {.u.ref = refs[i], .domid = rt_domid},
-            .dest = {.u.gmfn = (uint64_t)(pages + (BATCH + i) * RT_PAGE) / RT_PAGE, .domid = DOMID_SELF},
-            .len = RT_PAGE, .flags = GNTCOPY_source_gref};
-    long rc = grant_op(GNTTABOP_copy, c, n);
-    for (unsigned i = 0; i < n && !rc; i++)
-        rc = c[i].status;
-    return rc;
-}
-static long copy_1(void) { return copy(1); }
-static long copy_16(void) { return copy(BATCH); }
-
-static long map(unsigned n, bool touch)
-{
-    struct gnttab_map_grant_ref m[BATCH];
-    struct gnttab_unmap_grant_ref u[BATCH];
-    for (unsigned i = 0; i < n; i++)
-        m[i] = (struct gnttab_map_grant_ref){.host_addr = AT + i * RT_PAGE, .flags = GNTMAP_host_map, .ref = refs[i], .dom = rt_domid};
-    long rc = grant_op(GNTTABOP_map_grant_ref, m, n);
-    for (unsigned i = 0; i < n && !rc; i++) {
-        rc = m[i].status;
-        if (touch)
-            *(volatile char *)(AT + i * RT_PAGE) = 1;
-        u[i] = (struct gnttab_unmap_grant_ref){.host_addr = m[i].host_addr, .handle = m[i].handle};
-    }
-    if (!rc)
-        rc = grant_op(GNTTABOP_unmap_grant_ref, u, n);
-    for (unsigned i = 0; i < n && !rc; i++)
-        rc = u[i].status;
-    return rc;
-}
-static long map_1(void) { return map(1, false); }
-static long map_touch_1(void) { return map(1, true); }
-static long map_16(void) { return map(BATCH, false); }
-
 static void grants(void)
 {
-    pages = rt_alloc_pages(2 * BATCH);
+    static uint32_t refs[BATCH];
+    char *pages = rt_alloc_pages(BATCH);
     for (unsigned i = 0; i < BATCH; i++)
         refs[i] = (uint32_t)rt_grant(rt_domid, pages + i * RT_PAGE, false);
-    measure("grant_copy_4k", copy_1);
-    measure("grant_copy_16_pages", copy_16);
-    measure("grant_map_unmap", map_1);
-    measure("grant_map_touch_unmap", map_touch_1);
-    measure("grant_map_unmap_16", map_16);
+    micro_copies(rt_domid, refs);
+    micro_maps(rt_domid, refs);
 }
 
 void domain_main(const char *cmdline)
@@ -158,6 +116,8 @@ void domain_main(const char *cmdline)
         took[i] = test_rdtsc() - start;
     }
     overhead = median(took, ROUNDS);
+    if (micro_pair(cmdline))
+        return;
     measure("hypercall_null", version);
     measure("hypercall_unknown", unknown);
     measure("cpuid", cpuid);
