@@ -19,6 +19,11 @@ $(GUEST_PROGRAMS):
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<
 -include $(GUEST_PROGRAMS:=.d)
 
+# The emulator of machines with an 82576 network card.
+NEWQEMU := $(B)/qemu/qemu-system-x86_64
+$(NEWQEMU): tools/newqemu
+	tools/newqemu $(@D)
+
 INITRAMFS_TOOLS := tools/initramfs tools/cpio.py
 $(B)/guest.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
 	tools/initramfs guest $@ $(addprefix --program ,$(GUEST_PROGRAMS))

@@ -45,6 +45,12 @@ def spares(options):
     return 1 if options.ours and options.smp > 1 and not kvm_nests() else 0
 
 
+def igb_place(options, number):
+    """Up to two 82576 are functions 0 and 1 of 00:0c, as on a card with two ports; virtual functions are 80h behind them, every other one."""
+    before = sum(card == "igb" for card, _ in options.nic[:number])
+    return f"multifunction=on,addr=0xc.{before}"
+
+
 def command(options, listeners):
     """QEMU's command line; it is started in the run's directory."""
     kvm = kvm_nests() and not options.icount
@@ -69,9 +75,9 @@ def command(options, listeners):
         else:
             command += ["-drive", f"file=disk{number},format=raw,if=none,id=disk{number}"]
         command += ["-device", f"nvme,drive=disk{number},serial=bulkhead{number},addr={4 + number:#x}"]
-    for number, arguments in enumerate(options.nic):
-        command += ["-netdev", f"{arguments},id=nic{number}",
-                    "-device", f"e1000e,netdev=nic{number},addr={16 + number:#x}"]
+    for number, (card, arguments) in enumerate(options.nic):
+        where = f"addr={16 + number:#x}" if card == "e1000e" else igb_place(options, number)
+        command += ["-netdev", f"{arguments},id=nic{number}", "-device", f"{card},netdev=nic{number},{where}"]
     if options.monitor:
         command += ["-chardev", "socket,id=monitor,path=monitor,server=on,wait=off", "-mon", "monitor"]
     if options.gdb:

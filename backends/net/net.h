@@ -73,5 +73,6 @@ void rx_forget(struct vif_queue *q);         /* drop what waits */
 void switch_from_vif(struct vif *v, struct pkt *p); /* takes p */
 bool switch_room(const struct vif *v);              /* the wire and the pool can take a packet of any size */
 bool switch_wire_busy(const struct vif *v);         /* no room, and the card works on what it has */
+void switch_addresses(unsigned wire);               /* an interface came up or went: the wire's card is told */
 void switch_settle(void);                           /* after a batch */
 #endif

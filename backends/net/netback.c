@@ -291,6 +291,8 @@ static bool disconnect(struct xb_dev *d)
             *p = v->next;
             break;
         }
+    if (v->up)
+        switch_addresses(v->wire);
     v->up = false;
     tx_stop(v);
     while (v->nqueues)
@@ -321,6 +323,7 @@ static int connect(struct xb_dev *d, bool adopt)
     v->next = vifs_up;
     vifs_up = v;
     v->up = true;
+    switch_addresses(v->wire);
     host_log("vif %u/%u: %s on wire%u, %u queue(s)%s%s%s", d->domid, d->devid, adopt ? "adopted" : "connected", v->wire,
              queues, v->sg ? ", sg" : "", v->gso4 ? ", gso4" : "", v->gso6 ? ", gso6" : "");
     return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The seam between the switch of a net domain and a network card's driver. Drivers: driverdoms/net/e1000e.c.
- * A driver fills in struct nic and registers it; it receives whatever is on the wire (promiscuous: the switch filters).
+ * The seam between the switch of a net domain and a network card's driver. Drivers: driverdoms/net (card.h).
+ * A driver fills in struct nic and registers it; it receives whatever is on the wire (promiscuous: the switch filters), or
+ * where a card cannot, what is for the addresses of its interfaces, and all broadcast and multicast.
  * Pointer = DMA address. Everything runs from the host's event loop.
  */
 #ifndef BACKENDS_NIC_H
@@ -19,6 +20,8 @@ struct nic_ops {
     bool (*room)(struct nic *n);
     /* Has the card packets to send, and the driver a time after which it does something about it? May be NULL: no. */
     bool (*busy)(struct nic *n);
+    /* nic_addresses() says something else than before. May be NULL, of a card that receives whatever is on the wire. */
+    void (*addresses)(struct nic *n);
 };
 struct nic {
     const struct nic_ops *ops;
@@ -39,4 +42,5 @@ void nic_resume(struct nic *n);                  /* room() may be true again */
 void nic_lost(struct nic *n, const char *why);   /* given up: its interfaces are closed in order */
 struct nic *nic_first(void);
 struct nic *nic_find(unsigned number);           /* NULL = none */
+unsigned nic_addresses(const struct nic *n, uint8_t mac[][6], unsigned max); /* of the interfaces on its wire that are up, each once; how many */
 #endif

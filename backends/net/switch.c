@@ -163,6 +163,25 @@ bool switch_wire_busy(const struct vif *v)
     return n && !n->gone && !n->ops->room(n) && n->ops->busy && n->ops->busy(n);
 }
 
+unsigned nic_addresses(const struct nic *n, uint8_t mac[][6], unsigned max)
+{
+    unsigned found = 0, i;
+    for (struct vif *v = vifs_up; v && found < max; v = v->next) {
+        for (i = 0; i < found && memcmp(mac[i], v->mac, 6); i++)
+            ;
+        if (v->wire == n->number && i == found)
+            memcpy(mac[found++], v->mac, 6);
+    }
+    return found;
+}
+
+void switch_addresses(unsigned wire)
+{
+    struct nic *n = nic_find(wire);
+    if (n && !n->gone && n->ops->addresses)
+        n->ops->addresses(n);
+}
+
 void switch_settle(void)
 {
     struct vif *next;

@@ -1,60 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The 82574L: reset, start, interrupts, and what to do when it is stuck. See e1000e.h. */
+/* Driver for the 82574L: see e1000e.h and card.h. */
 #include "driverdoms/net/e1000e.h"
-#include "driverdoms/net/e1000e_hw.h"
+#include "driverdoms/net/card_hw.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
-#define GONE "its registers cannot be read: it is gone from the bus"
-
-static uint32_t rd(struct e1000e *c, unsigned offset)
+static uint32_t rd(struct card *c, unsigned offset)
 {
-    return e1000e_hw_read(c->hw, offset);
+    return card_read(c, offset);
 }
 
-static void wr(struct e1000e *c, unsigned offset, uint32_t value)
+static void wr(struct card *c, unsigned offset, uint32_t value)
 {
-    e1000e_hw_write(c->hw, offset, value);
+    card_write(c, offset, value);
 }
 
-/* Until (register & mask) == value, at most E1000E_RESET_NS. */
-static bool wait_for(struct e1000e *c, unsigned offset, uint32_t mask, uint32_t value)
-{
-    uint64_t end = e1000e_hw_now() + E1000E_RESET_NS;
-    while ((rd(c, offset) & mask) != value) {
-        if (e1000e_hw_now() > end)
-            return false;
-        e1000e_hw_relax();
-    }
-    return true;
-}
-
-/* Section 4.6.3: interrupts off, units off, no more bus accesses, reset, EEPROM read again. */
-static int reset(struct e1000e *c)
-{
-    if (rd(c, E1000E_STATUS) == 0xffffffffu) {
-        snprintf(c->why, sizeof(c->why), "%s", GONE);
-        return -ENODEV;
-    }
-    wr(c, E1000E_IMC, 0xffffffffu);
-    wr(c, E1000E_RCTL, 0);
-    wr(c, E1000E_TCTL, E1000E_TCTL_PSP);
-    wr(c, E1000E_CTRL, rd(c, E1000E_CTRL) | E1000E_CTRL_MASTER_OFF);
-    wait_for(c, E1000E_STATUS, E1000E_STATUS_MASTER, 0); /* a card that goes on is stopped by the reset all the same */
-    wr(c, E1000E_CTRL, rd(c, E1000E_CTRL) | E1000E_CTRL_RST);
-    e1000e_hw_relax();
-    if (!wait_for(c, E1000E_CTRL, E1000E_CTRL_RST, 0) || !wait_for(c, E1000E_EECD, E1000E_EECD_AUTO_RD, E1000E_EECD_AUTO_RD)) {
-        snprintf(c->why, sizeof(c->why), "it does not come out of its reset");
-        return -EIO;
-    }
-    wr(c, E1000E_IMC, 0xffffffffu);
-    rd(c, E1000E_ICR);
-    return 0;
-}
-
-static void read_mac(struct e1000e *c)
+static void read_mac(struct card *c)
 {
     uint32_t low = rd(c, E1000E_RAL), high = rd(c, E1000E_RAH);
     for (unsigned i = 0; i < 4; i++)
@@ -63,7 +25,32 @@ static void read_mac(struct e1000e *c)
         c->nic.mac[4 + i] = (uint8_t)(high >> 8 * i);
 }
 
-static void start_receiver(struct e1000e *c)
+/* Section 4.6.3: interrupts off, units off, no more bus accesses, reset, EEPROM read again. */
+static int stop(struct card *c, bool again)
+{
+    (void)again; /* a reset is quick, and nobody else uses the card */
+    c->rx_tail = E1000E_RDT;
+    c->tx_tail = E1000E_TDT;
+    if (!card_alive(c))
+        return -ENODEV;
+    wr(c, E1000E_IMC, 0xffffffffu);
+    wr(c, E1000E_RCTL, 0);
+    wr(c, E1000E_TCTL, E1000E_TCTL_PSP);
+    wr(c, CARD_CTRL, rd(c, CARD_CTRL) | E1000E_CTRL_MASTER_OFF);
+    card_wait(c, CARD_STATUS, E1000E_STATUS_MASTER, 0); /* a card that goes on is stopped by the reset all the same */
+    wr(c, CARD_CTRL, rd(c, CARD_CTRL) | CARD_CTRL_RST);
+    card_hw_relax();
+    if (!card_wait(c, CARD_CTRL, CARD_CTRL_RST, 0) || !card_wait(c, E1000E_EECD, E1000E_EECD_AUTO_RD, E1000E_EECD_AUTO_RD)) {
+        snprintf(c->why, sizeof(c->why), "it does not come out of its reset");
+        return -EIO;
+    }
+    wr(c, E1000E_IMC, 0xffffffffu);
+    rd(c, E1000E_ICR);
+    read_mac(c);
+    return 0;
+}
+
+static void start_receiver(struct card *c)
 {
     uint64_t ring = (uintptr_t)c->rx;
     wr(c, E1000E_RFCTL, 0);
@@ -71,21 +58,21 @@ static void start_receiver(struct e1000e *c)
     wr(c, E1000E_RXCSUM, 1u << 8 | 1u << 9); /* check IP, TCP and UDP */
     wr(c, E1000E_RDBAL, (uint32_t)ring);
     wr(c, E1000E_RDBAH, (uint32_t)(ring >> 32));
-    wr(c, E1000E_RDLEN, E1000E_RX * sizeof(struct e1000e_rx));
+    wr(c, E1000E_RDLEN, CARD_RX * sizeof(struct e1000e_rx));
     wr(c, E1000E_RDH, 0);
     wr(c, E1000E_RDT, 0);
     for (unsigned i = 0; i < 128; i++)
         wr(c, E1000E_MTA + 4 * i, 0);
     wr(c, E1000E_RCTL, E1000E_RCTL_EN | E1000E_RCTL_UPE | E1000E_RCTL_MPE | E1000E_RCTL_BAM | E1000E_RCTL_SECRC);
-    e1000e_rx_fill(c);
+    card_rx_start(c);
 }
 
-static void start_transmitter(struct e1000e *c)
+static void start_transmitter(struct card *c)
 {
     uint64_t ring = (uintptr_t)c->tx;
     wr(c, E1000E_TDBAL, (uint32_t)ring);
     wr(c, E1000E_TDBAH, (uint32_t)(ring >> 32));
-    wr(c, E1000E_TDLEN, E1000E_TX * sizeof(struct e1000e_tx));
+    wr(c, E1000E_TDLEN, CARD_TX * sizeof(struct e1000e_tx));
     wr(c, E1000E_TDH, 0);
     wr(c, E1000E_TDT, 0);
     wr(c, E1000E_TIPG, 8 | 8 << 10 | 6 << 20);
@@ -93,124 +80,125 @@ static void start_transmitter(struct e1000e *c)
 }
 
 /* Vector 0 for everything; causes clear and mask themselves when it fires (section 7.4).
- * The link has no interrupt: e1000e_check() looks at it. */
-static void start_interrupts(struct e1000e *c)
+ * The link has no interrupt: card_check() looks at it. */
+static void start_interrupts(struct card *c)
 {
     wr(c, E1000E_IVAR, 0x8u | 0x8u << 8 | 0x8u << 16 | 1u << 31);
     wr(c, E1000E_CTRL_EXT, rd(c, E1000E_CTRL_EXT) | 1u << 31); /* clear pending bits by MSI-X */
-    wr(c, E1000E_EITR0, E1000E_ITR);
+    wr(c, E1000E_EITR0, CARD_ITR_US * 1000 / 256);
     wr(c, E1000E_EIAC, E1000E_INTS);
     wr(c, E1000E_IMS, E1000E_INTS);
 }
 
-static void look_at_link(struct e1000e *c)
+static void start(struct card *c)
 {
-    bool up = rd(c, E1000E_STATUS) & E1000E_STATUS_LU;
-    if (up == c->link)
-        return;
-    e1000e_hw_log("%s: link is %s", c->nic.name, up ? "up" : "down");
-    c->link = up;
-    nic_resume(&c->nic);
-}
-
-static void start(struct e1000e *c)
-{
-    e1000e_rings_reset(c);
-    wr(c, E1000E_CTRL, (rd(c, E1000E_CTRL) & ~(uint32_t)E1000E_CTRL_MASTER_OFF) | E1000E_CTRL_SLU | E1000E_CTRL_VME);
+    wr(c, CARD_CTRL, (rd(c, CARD_CTRL) & ~(uint32_t)E1000E_CTRL_MASTER_OFF) | E1000E_CTRL_SLU | E1000E_CTRL_VME);
     start_transmitter(c);
     start_receiver(c);
     start_interrupts(c);
-    c->link = true; /* e1000e_check() looks: it may take a moment to come up */
-    c->progress = e1000e_hw_now();
 }
 
-int e1000e_begin(struct e1000e *c, void *hw, unsigned number, bool tso)
-{
-    memset(c, 0, sizeof(*c));
-    c->hw = hw;
-    c->tso = tso;
-    c->nic.number = number;
-    snprintf(c->nic.name, sizeof(c->nic.name), "e1000e%u", number);
-    return reset(c);
-}
-
-int e1000e_finish(struct e1000e *c)
-{
-    c->rx = e1000e_hw_pages(E1000E_RX * sizeof(struct e1000e_rx) / 4096);
-    c->tx = e1000e_hw_pages(E1000E_TX * sizeof(struct e1000e_tx) / 4096);
-    if (!c->rx || !c->tx) {
-        snprintf(c->why, sizeof(c->why), "no memory for its rings");
-        return -ENOMEM;
-    }
-    int rc = e1000e_hw_dma_on(c->hw);
-    if (!rc)
-        rc = e1000e_hw_interrupt(c->hw, c);
-    if (rc) {
-        snprintf(c->why, sizeof(c->why), "DMA or its interrupt cannot be enabled (%d)", rc);
-        return rc;
-    }
-    read_mac(c);
-    c->nic.ops = &e1000e_ops;
-    c->nic.frame_max = E1000E_FRAME;
-    c->nic.csum = true;
-    c->nic.tso4 = c->nic.tso6 = c->tso;
-    start(c);
-    nic_register(&c->nic);
-    e1000e_hw_timer(c->hw, e1000e_hw_now() + E1000E_CHECK_NS);
-    return 0;
-}
-
-void e1000e_interrupt(struct e1000e *c)
-{
-    if (c->nic.gone)
-        return;
-    bool sent = e1000e_tx_reclaim(c);
-    e1000e_rx_drain(c);
-    nic_settle();
-    if (sent)
-        nic_resume(&c->nic);
-    wr(c, E1000E_IMS, E1000E_INTS); /* what came in between raises it again */
-}
-
-static void give_up(struct e1000e *c)
+static void silence(struct card *c)
 {
     wr(c, E1000E_IMC, 0xffffffffu);
     wr(c, E1000E_RCTL, 0);
-    e1000e_rings_reset(c);
-    nic_lost(&c->nic, c->why);
 }
 
-static void again(struct e1000e *c)
+static bool link(struct card *c)
 {
-    e1000e_hw_log("%s: it does not send, reset %u", c->nic.name, ++c->resets);
-    snprintf(c->why, sizeof(c->why), "%u resets did not make it send", E1000E_RESETS_MAX);
-    if (c->resets > E1000E_RESETS_MAX || reset(c)) {
-        give_up(c);
-        return;
-    }
-    start(c);
-    nic_resume(&c->nic);
+    return rd(c, CARD_STATUS) & CARD_STATUS_LU;
 }
 
-void e1000e_check(struct e1000e *c)
+static void attend(struct card *c)
 {
-    uint64_t now = e1000e_hw_now();
-    if (c->nic.gone)
-        return;
-    bool sent = e1000e_tx_reclaim(c);
-    if (e1000e_rx_drain(c))
-        nic_settle();
-    if (rd(c, E1000E_STATUS) == 0xffffffffu) {
-        snprintf(c->why, sizeof(c->why), "%s", GONE);
-        give_up(c);
-        return;
-    }
-    look_at_link(c);
-    if (sent || c->tx_done == c->tx_next || !c->link)
-        c->progress = now;
-    if (now - c->progress > E1000E_STUCK_NS)
-        again(c);
-    else if (sent)
-        nic_resume(&c->nic);
-    e1000e_hw_timer(c->hw, now + E1000E_CHECK_NS);
+    wr(c, E1000E_IMS, E1000E_INTS); /* what came in between raises it again */
 }
+
+/* --- descriptors --- */
+
+static volatile struct e1000e_rx *rx_at(const struct card *c, unsigned i)
+{
+    return (volatile struct e1000e_rx *)&c->rx[i];
+}
+
+static volatile struct e1000e_tx *tx_at(const struct card *c, unsigned i)
+{
+    return (volatile struct e1000e_tx *)&c->tx[i];
+}
+
+static void rx_give(struct card *c, unsigned i, uint64_t addr)
+{
+    rx_at(c, i)->status = 0;
+    rx_at(c, i)->addr = addr;
+}
+
+static bool rx_done(const struct card *c, unsigned i, struct card_received *r)
+{
+    volatile struct e1000e_rx *d = rx_at(c, i);
+    uint8_t status = d->status, errors = d->errors;
+    if (!(status & E1000E_RX_DD))
+        return false;
+    r->len = d->len;
+    r->vlan = status & E1000E_RX_VP ? d->vlan : 0;
+    r->last = status & E1000E_RX_EOP;
+    r->bad = errors & E1000E_RX_BADFRAME;
+    r->validated = (status & E1000E_RX_TCPCS) && !(status & E1000E_RX_IXSM) && !(errors & E1000E_RX_BADSUM);
+    return true;
+}
+
+static void put(struct card *c, unsigned i, uint64_t addr, uint32_t cmd, uint32_t opts)
+{
+    volatile struct e1000e_tx *d = tx_at(c, i);
+    d->addr = addr;
+    d->opts = opts;
+    d->cmd = cmd;
+}
+
+/* Where the sums go and how a large packet is cut (section 7.2.10.1). */
+static bool tx_context(struct card *c, unsigned i, const struct pkt *p)
+{
+    if (!p->csum_blank)
+        return false;
+    uint64_t where = p->l3 | (uint64_t)(p->l3 + 10) << 8 | (uint64_t)(p->l4 - 1) << 16 |
+                     (uint64_t)p->l4 << 32 | (uint64_t)p->csum << 40; /* the sum ends with the packet */
+    uint32_t cmd = E1000E_TX_CONTEXT, opts = 0;
+    if (p->proto == PKT_TCP)
+        cmd |= E1000E_TX_TCP;
+    if (p->ip == 4)
+        cmd |= E1000E_TX_IP4;
+    if (p->gso) {
+        cmd |= E1000E_TX_TSE | (p->len - p->payload);
+        opts = (uint32_t)p->payload << 8 | (uint32_t)p->mss << 16;
+    }
+    put(c, i, where, cmd, opts);
+    return true;
+}
+
+static void tx_data(struct card *c, unsigned i, const struct pkt *p, uint32_t at, uint32_t bytes)
+{
+    uint32_t cmd = E1000E_TX_DATA | E1000E_TX_IFCS | bytes, opts = 0;
+    if (p->csum_blank)
+        opts |= E1000E_TX_TXSM;
+    if (p->gso) {
+        cmd |= E1000E_TX_TSE;
+        opts |= p->ip == 4 ? E1000E_TX_IXSM : 0u;
+    }
+    if (p->vlan) {
+        cmd |= E1000E_TX_VLE;
+        opts |= (uint32_t)p->vlan << E1000E_TX_VLAN;
+    }
+    if (at + bytes == p->len)
+        cmd |= E1000E_TX_EOP | E1000E_TX_RS;
+    put(c, i, (uintptr_t)p->data + at, cmd, opts);
+}
+
+static bool tx_done(const struct card *c, unsigned i)
+{
+    return tx_at(c, i)->opts & E1000E_TX_DD;
+}
+
+const struct card_ops e1000e_card = {
+    .name = "e1000e", .vendor = 0x8086, .device = 0x10d3, .size = sizeof(struct card), .registers = 0x20000,
+    .stop = stop, .start = start, .silence = silence, .link = link, .attend = attend,
+    .rx_give = rx_give, .rx_done = rx_done, .tx_context = tx_context, .tx_data = tx_data, .tx_done = tx_done,
+};
