@@ -2,7 +2,7 @@
 # make bench: the figures (bench/run says how each is taken), kept as JSON in build/bench/.
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
 # make bench-docs: the tables of docs/performance.md from what was taken last.
-bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/xen-control.cpio)
+bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/bench/stall.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/xen-control.cpio)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
 	bench/document
@@ -13,10 +13,14 @@ XEN_PROGRAMS := $(addprefix $(B)/kernels/xen/bin/,xl xenstored xenconsoled xen-i
 $(B)/xen-control.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard bench/xen/* bench/xen/scripts/*) $$(INITRAMFS_TOOLS) $$(KERNELS)
 	tools/initramfs xen $@ $(addprefix --program ,$(XEN_PROGRAMS))
 
-# The micro benchmark's PVH kernel, for Bulkhead and Xen alike.
+# PVH kernels in the control domain's place: micro, for Bulkhead and Xen alike, and stall.
 MICRO_SRC := $(RT_SRC) tests/guest/lib.c $(wildcard bench/micro/*.c)
-$(B)/bench/micro.elf: $(call obj,rt,$(MICRO_SRC)) stubdoms/rt/rt.lds
+STALL_SRC := $(RT_SRC) tests/guest/lib.c tests/guest/child/child.c tests/guest/child/blobs.S bench/stall/main.c
+$(B)/bench/micro.elf: $(call obj,rt,$(MICRO_SRC))
+$(B)/bench/stall.elf: $(call obj,rt,$(STALL_SRC))
+$(B)/bench/micro.elf $(B)/bench/stall.elf: stubdoms/rt/rt.lds
 	@mkdir -p $(@D)
 	@echo "  $@"
 	$(RT_LINK) -o $@ $(filter %.o,$^)
--include $(patsubst %.o,%.d,$(call obj,rt,$(MICRO_SRC)))
+$(call obj,rt,bench/stall/main.c): X_CFLAGS = -D__XEN_TOOLS__
+-include $(patsubst %.o,%.d,$(call obj,rt,$(MICRO_SRC) $(STALL_SRC)))

@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/machine.h"
 #include "lib/softirq.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 #include "sched/timer.h"
 
@@ -223,6 +224,7 @@ void boot_main(uint32_t magic, uint32_t info)
 
 static void idle(void)
 {
+    stall_end();
     /* STI takes effect behind HLT's start, so an interrupt that comes now wakes it. */
     if (!READ_ONCE(this_cpu(softirq_pending)))
         __asm__ volatile("sti; hlt; cli" ::: "memory");
@@ -231,6 +233,8 @@ static void idle(void)
         __asm__ volatile("nop");
         irq_disable();
     }
+    stall_begin();
+    stall_about(BH_STALL_idle, 0, 0);
 }
 
 static PERCPU(struct vcpu *, loaded); /* whose registers are on this CPU */
@@ -247,12 +251,18 @@ static void switch_to(struct vcpu *next)
 void cpu_loop(void)
 {
     struct vmexit x;
+    stall_begin();
+    stall_about(BH_STALL_idle, 0, 0);
     for (;;) {
-        softirq_run();
+        if (READ_ONCE(this_cpu(softirq_pending))) {
+            stall_answered();
+            softirq_run();
+        }
         struct vcpu *prev = this_cpu(loaded);
         if (prev && sched_current() == &prev->sched && !sched_must_reschedule()) {
             /* go on with it */
         } else {
+            stall_answered();
             switch_to(NULL); /* its registers are in memory before another CPU may take it */
             struct sched_unit *u = sched_next();
             if (!u) {

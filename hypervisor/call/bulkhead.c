@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, MSI messages, DMA. */
+/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, stalls, MSI messages, DMA. */
 #include "call/call.h"
 #include "lib/log.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 
 #define ALL_ROLES (BH_ROLE_CONTROL | BH_ROLE_PCI | BH_ROLE_XENSTORE | BH_ROLE_CONSOLE | BH_ROLE_DEVICE | BH_ROLE_TARGET)
@@ -109,6 +110,17 @@ static int rest(struct vcpu *v, const struct bh_op *op)
     return 0;
 }
 
+static int stalls(struct vcpu *v, struct bh_op *op)
+{
+    struct bh_stall rows[STALL_ROWS];
+    if (!domain_has_role(v->dom, BH_ROLE_CONTROL)) return -EACCES;
+    if (op->domid != DOMID_SELF || op->u.stalls.pad || op->u.stalls.cpu >= nr_cpus) return -EINVAL;
+    if (op->u.stalls.room < STALL_ROWS) return -ENOSPC;
+    op->u.stalls.room = stall_read(op->u.stalls.cpu, rows);
+    op->u.stalls.cpus = nr_cpus;
+    return guest_write(&v->hv, op->u.stalls.rows, rows, op->u.stalls.room * sizeof(rows[0]));
+}
+
 static int info(struct vcpu *v, struct bh_op *op)
 {
     struct domain *d;
@@ -176,6 +188,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_crash: rc = control(v, cmd, &op); break;
     case BH_OP_info: rc = info(v, &op); break;
     case BH_OP_rest: rc = rest(v, &op); break;
+    case BH_OP_stalls: rc = stalls(v, &op); break;
     case BH_OP_msi_bind:
     case BH_OP_msi_unbind:
     case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;

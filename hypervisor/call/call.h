@@ -3,7 +3,7 @@
  * The hypercall table and the dispatcher of VM exits. One file per family: copy and check arguments here, act in dom/ and mem/.
  * A handler gets its five arguments and returns what RAX shall hold. Long operations check call_preempt() between elements,
  * store their progress in the guest's argument structure (or registers) and return call_restart(): the vCPU's RIP is put back
- * on the hypercall instruction and softirqs and other vCPUs get their turn. No hypercall may run longer than about 1 ms.
+ * on the hypercall instruction and softirqs and other vCPUs get their turn. No hypercall may run longer than 1 ms: bench/run stall.
  */
 #ifndef CALL_CALL_H
 #define CALL_CALL_H

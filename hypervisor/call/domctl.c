@@ -6,6 +6,7 @@
 #include "lib/machine.h"
 #include "call/hvmcontext.h"
 #include "lib/log.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 #include "sched/sched.h"
 
@@ -73,7 +74,7 @@ static int max_vcpus(struct vcpu *v, struct domain *d, struct xen_domctl *op)
     spin_lock(&d->ctl_lock);
     int rc = d->ever_ran || d->dying ? -EBUSY : 0;
     for (unsigned i = 0; i < d->max_vcpus && !rc; i++)
-        if (!d->vcpu[i]) rc = vcpu_create(d, i);
+        if (!d->vcpu[i]) rc = call_preempt() && i ? -ERESTART : vcpu_create(d, i);
     spin_unlock(&d->ctl_lock);
     return rc;
 }
@@ -282,9 +283,7 @@ static bool forbidden_mmio(uint64_t first, uint64_t n)
     if (end < first || end > 1ull << 36) return true;
     if (first < 0xff000 && end > 0xfec00) return true;
     if (mcfg && first < mcfg + (256ull << 8) && end > mcfg) return true;
-    for (uint64_t i = first; i < end; i++)
-        if (!device_mmio_allowed(mfn(i), 1)) return true;
-    return false;
+    return !device_mmio_allowed(mfn(first), n);
 }
 
 static int memory_mapping(struct vcpu *v, struct domain *d, struct xen_domctl *op)
@@ -309,24 +308,11 @@ static int memory_mapping(struct vcpu *v, struct domain *d, struct xen_domctl *o
     return rc;
 }
 
+/* What may be mapped is decided where it is mapped: a permission beforehand is answered, and changes nothing. */
 static int iomem_permission(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 {
     const struct xen_domctl_iomem_permission *p = &op->u.iomem_permission;
-    if (!p->nr_mfns || (p->allow_access && forbidden_mmio(p->first_mfn, MIN(p->nr_mfns, 1ull << 24)))) return -EPERM;
-    int rc = p->allow_access ? -ENOSPC : 0;
-    spin_lock(&d->ctl_lock);
-    if (p->allow_access && d->nr_iomem < ARRAY_SIZE(d->iomem_ranges)) {
-        d->iomem_ranges[d->nr_iomem][0] = p->first_mfn;
-        d->iomem_ranges[d->nr_iomem++][1] = p->nr_mfns;
-        rc = 0;
-    }
-    for (unsigned i = 0; !p->allow_access && i < d->nr_iomem; i++)
-        if (d->iomem_ranges[i][0] == p->first_mfn && d->iomem_ranges[i][1] == p->nr_mfns) {
-            memcpy(d->iomem_ranges[i], d->iomem_ranges[--d->nr_iomem], sizeof(d->iomem_ranges[i]));
-            break;
-        }
-    spin_unlock(&d->ctl_lock);
-    return rc;
+    return p->allow_access && forbidden_mmio(p->first_mfn, p->nr_mfns) ? -EPERM : 0;
 }
 
 static int ioport_permission(struct vcpu *v, struct domain *d, struct xen_domctl *op)
@@ -468,6 +454,7 @@ long call_domctl(struct vcpu *v, const struct call_args *args)
     struct xen_domctl op;
     if (call_get(v, &op, args->a[0])) return -EFAULT;
     if (op.interface_version != XEN_DOMCTL_INTERFACE_VERSION) return -EACCES;
+    stall_sub(op.cmd);
     int rc = run(v, &op);
     if (rc == -ERESTART) return call_restart(v, args->a[0], args->a[1], args->a[2]);
     if ((!rc || rc == -ENOBUFS) && call_put(v, args->a[0], &op)) rc = -EFAULT;

@@ -5,6 +5,7 @@
  */
 #include "call/call.h"
 #include "lib/log.h"
+#include "lib/stall.h"
 
 #define VECTOR_UD 6
 #define VECTOR_GP 13
@@ -167,6 +168,7 @@ static void finish(struct vcpu *v, const struct vmexit *x, int rc)
 
 void exit_dispatch(struct vcpu *v, const struct vmexit *x)
 {
+    if (x->kind != EXIT_HYPERCALL) stall_about(BH_STALL_exit, (uint32_t)x->code, 0);
     switch (x->kind) {
     case EXIT_NONE:
     case EXIT_WINDOW: break;

@@ -6,24 +6,27 @@
 #include "call/call.h"
 #include "lib/log.h"
 
-static void setup_table(struct vcpu *v, struct gnttab_setup_table *op)
+/* 0, or -ERESTART: the table has grown by a step. */
+static int setup_table(struct vcpu *v, struct gnttab_setup_table *op)
 {
     struct domain *d;
     mfn_t m;
     int rc = call_domain(v, op->dom, &d);
     op->status = rc == -EPERM ? GNTST_permission_denied : GNTST_bad_domain;
-    if (rc) return;
+    if (rc) return 0;
+    rc = op->nr_frames && op->nr_frames <= d->grant.max_frames ? grant_table_frame(d, op->nr_frames - 1, &m) : 0;
     if (op->nr_frames > d->grant.max_frames) op->status = GNTST_general_error;
-    else op->status = op->nr_frames && grant_table_frame(d, op->nr_frames - 1, &m) ? GNTST_no_space : GNTST_okay;
+    else op->status = rc ? GNTST_no_space : GNTST_okay;
     /* The frames' names mean nothing to an auto-translated guest: it maps them by index. The list is filled with zeros. */
     for (uint32_t i = 0; op->status == GNTST_okay && i < op->nr_frames; i++) {
         xen_pfn_t none = 0;
         if (call_put(v, (uint64_t)op->frame_list.p + i * sizeof(none), &none)) op->status = GNTST_bad_virt_addr;
     }
     domain_put(d);
+    return rc == -ERESTART ? rc : 0;
 }
 
-/* One element at guest address `at`. 0 or -EFAULT, -EINVAL...: ends the whole call. */
+/* One element at guest address `at`. 0 or -EFAULT, -EINVAL...: ends the whole call; -ERESTART: to be done again. */
 static int one(struct vcpu *v, unsigned cmd, uint64_t at)
 {
     union {
@@ -49,7 +52,7 @@ static int one(struct vcpu *v, unsigned cmd, uint64_t at)
     case GNTTABOP_unmap_grant_ref: ELEMENT(unmap, grant_unmap(d, &op.unmap));
     case GNTTABOP_copy: ELEMENT(copy, grant_copy(d, &op.copy));
     case GNTTABOP_query_size: ELEMENT(size, grant_query_size(d, &op.size));
-    case GNTTABOP_setup_table: ELEMENT(setup, setup_table(v, &op.setup));
+    case GNTTABOP_setup_table: ELEMENT(setup, if (setup_table(v, &op.setup)) return -ERESTART);
     case GNTTABOP_unmap_and_replace: ELEMENT(replace, op.replace.status = GNTST_general_error);
     case GNTTABOP_transfer: ELEMENT(transfer, op.transfer.status = GNTST_general_error);
     case GNTTABOP_get_status_frames: ELEMENT(status, op.status.status = GNTST_general_error);
@@ -92,6 +95,7 @@ long call_grant_table(struct vcpu *v, const struct call_args *args)
     for (uint32_t i = 0; i < n; i++, at += size) {
         if (i && call_preempt()) return call_restart(v, cmd, at, n - i);
         int rc = one(v, cmd, at);
+        if (rc == -ERESTART) return call_restart(v, cmd, at, n - i);
         if (rc) return rc;
     }
     return 0;

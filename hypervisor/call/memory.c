@@ -6,11 +6,14 @@
 #include <xen/memory.h>
 #include "lib/machine.h"
 #include "call/call.h"
-#include "lib/log.h"
+#include "lib/stall.h"
 
 #define EXTENT_SHIFT 6 /* commands take the low bits */
 #define CMD_MASK ((1u << EXTENT_SHIFT) - 1)
 #define SELF_MAX_ORDER ORDER_2M /* zeroing more at a time takes too long; who asks for more is told to split */
+
+/* Later, from element i on. */
+static long go_on(struct vcpu *v, uint64_t cmd, uint64_t i, uint64_t arg) { return call_restart(v, cmd | i << EXTENT_SHIFT, arg, 0); }
 
 /* ---- one page into a domain's space ---- */
 
@@ -101,7 +104,8 @@ static long add_to_physmap(struct vcpu *v, uint64_t cmd, uint64_t start, uint64_
     long result = 0;
     for (uint64_t i = start; i < n && !result; i++) {
         result = add_one(v, d, range ? XENMAPSPACE_gmfn : op.space, 0, op.idx + i, gfn(op.gpfn + i));
-        if (!result && i + 1 < n && call_preempt()) result = call_restart(v, cmd | (i + 1) << EXTENT_SHIFT, arg, 0);
+        if (result == -ERESTART) result = go_on(v, cmd, i, arg);
+        else if (!result && i + 1 < n && call_preempt()) result = go_on(v, cmd, i + 1, arg);
     }
     domain_put(d);
     return result;
@@ -123,8 +127,9 @@ static long add_to_physmap_batch(struct vcpu *v, uint64_t cmd, uint64_t start, u
             break;
         }
         int err = add_one(v, d, op.space, op.u.foreign_domid, idx, gfn(g));
-        if (call_put(v, (uint64_t)(op.errs.p + i), &err)) result = -EFAULT;
-        else if (i + 1u < op.size && call_preempt()) result = call_restart(v, cmd | (i + 1) << EXTENT_SHIFT, arg, 0);
+        if (err == -ERESTART) result = go_on(v, cmd, i, arg);
+        else if (call_put(v, (uint64_t)(op.errs.p + i), &err)) result = -EFAULT;
+        else if (i + 1u < op.size && call_preempt()) result = go_on(v, cmd, i + 1, arg);
     }
     domain_put(d);
     return result;
@@ -167,8 +172,8 @@ static long acquire_resource(struct vcpu *v, uint64_t cmd, uint64_t start, uint6
             xen_pfn_t g;
             if (call_get(v, &g, (uint64_t)(op.frame_list.p + i))) result = -EFAULT;
             else result = place_grant_frame(d, op.frame + i, v->dom, gfn(g), d == v->dom ? P2M_SHARED : P2M_FOREIGN);
-            if (!result && i + 1 < op.nr_frames && call_preempt())
-                result = call_restart(v, cmd | (i + 1) << EXTENT_SHIFT, arg, 0);
+            if (result == -ERESTART) result = go_on(v, cmd, i, arg);
+            else if (!result && i + 1 < op.nr_frames && call_preempt()) result = go_on(v, cmd, i + 1, arg);
         }
     }
     domain_put(d);
@@ -217,7 +222,7 @@ static long change_reservation(struct vcpu *v, uint64_t cmd, uint64_t start, uin
         xen_pfn_t g;
         if (i > start && call_preempt()) {
             domain_put(d);
-            return call_restart(v, cmd | i << EXTENT_SHIFT, arg, 0);
+            return go_on(v, cmd, i, arg);
         }
         if (call_get(v, &g, (uint64_t)(op.extent_start.p + i))) break;
         if ((cmd == XENMEM_populate_physmap ? populate_one : release_one)(d, g, op.extent_order)) break;
@@ -287,6 +292,7 @@ static long reserved_device_memory(struct vcpu *v, uint64_t arg)
 long call_memory(struct vcpu *v, const struct call_args *args)
 {
     uint64_t cmd = args->a[0] & CMD_MASK, start = args->a[0] >> EXTENT_SHIFT, arg = args->a[1];
+    stall_sub((uint32_t)cmd);
     switch (cmd) {
     case XENMEM_populate_physmap:
     case XENMEM_decrease_reservation: return change_reservation(v, cmd, start, arg);

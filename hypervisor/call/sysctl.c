@@ -8,6 +8,7 @@
 #include "irq/apic.h"
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 
 #define CHUNK 256u
@@ -170,6 +171,7 @@ long call_sysctl(struct vcpu *v, const struct call_args *args)
     if (call_get(v, &op, args->a[0])) return -EFAULT;
     if (op.interface_version != XEN_SYSCTL_INTERFACE_VERSION) return -EACCES;
     if (op.cmd >= ARRAY_SIZE(operations) || !operations[op.cmd]) return -ENOSYS;
+    stall_sub(op.cmd);
     int rc = operations[op.cmd](v, &op);
     return !rc && call_put(v, args->a[0], &op) ? -EFAULT : rc;
 }

@@ -6,9 +6,10 @@
 #include "call/call.h"
 #include "lib/log.h"
 #include "lib/softirq.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 
-#define BUDGET_NS 500000ull /* a hypercall that has run this long gives way */
+#define BUDGET_US 500u /* a hypercall gives way when so much time has gone by since the guest's exit */
 #define TRAP_BYTES 3        /* VMMCALL and VMCALL */
 
 static long call_vm_assist(struct vcpu *v, const struct call_args *args)
@@ -35,13 +36,11 @@ const struct call_row call_table[64] = {
     [BH_HYPERCALL] = {call_bulkhead, "bulkhead_op", 0},
 };
 
-/* What this CPU's present hypercall has said about its continuation. */
-static PERCPU(uint64_t, call_started);
 static PERCPU(struct call_args *, multicall_args); /* of the multicall entry being run, NULL outside */
 
 bool call_preempt(void)
 {
-    return READ_ONCE(this_cpu(softirq_pending)) || now_ns() - this_cpu(call_started) > BUDGET_NS;
+    return READ_ONCE(this_cpu(softirq_pending)) || stall_ticks() > tsc_khz() * BUDGET_US / 1000;
 }
 
 long call_restart(struct vcpu *v, uint64_t a0, uint64_t a1, uint64_t a2)
@@ -87,6 +86,7 @@ static long run_one(struct vcpu *v, uint64_t number, const struct call_args *arg
         log_debug("domain %u: hypercall %lu is not there", v->dom->id, number);
         return -ENOSYS;
     }
+    stall_about(BH_STALL_hypercall, (uint32_t)number, (uint32_t)args->a[0]);
     if (row->roles && !domain_has_role(v->dom, row->roles)) return -EPERM;
     return row->fn(v, args);
 }
@@ -99,7 +99,6 @@ void call_hypercall(struct vcpu *v)
         return;
     }
     struct call_args args = {{r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9}};
-    this_cpu(call_started) = now_ns();
     hvcpu_keep_walks(&v->hv, true);
     long result = run_one(v, r->rax, &args);
     hvcpu_keep_walks(&v->hv, false);

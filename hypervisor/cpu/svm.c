@@ -7,6 +7,7 @@
 #include "irq/apic.h"
 #include "lib/bits.h"
 #include "lib/log.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 
 void svm_enter(struct regs *regs, uint64_t vmcb, uint64_t host_vmcb);
@@ -370,7 +371,9 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     uint64_t rip = b->rip;
     bit_set(&v->p2m->running_on, this_cpu_id());
     check_tlb(v, b);
+    stall_end();
     svm_enter(&v->regs, virt_to_mpa(b).v, this_cpu(host_save));
+    stall_begin();
     bit_clear(&v->p2m->running_on, this_cpu_id());
     __atomic_fetch_add(&this_cpu(guest_exits), 1, __ATOMIC_SEQ_CST);
     v->regs.rax = b->rax;

@@ -6,6 +6,7 @@
  */
 #include "cpu/vmcs.h"
 #include "lib/bits.h"
+#include "lib/stall.h"
 #include "lib/string.h"
 
 enum reason {
@@ -430,7 +431,9 @@ static void vmx_run(struct hvcpu *v, struct vmexit *x)
     write_entry(v);
     bit_set(&v->p2m->running_on, this_cpu_id());
     vmx_check_tlb(v);
+    stall_end();
     int failed = vmx_enter(&v->regs, m->launched);
+    stall_begin();
     bit_clear(&v->p2m->running_on, this_cpu_id());
     __atomic_fetch_add(&this_cpu(guest_exits), 1, __ATOMIC_SEQ_CST);
     if (failed) {

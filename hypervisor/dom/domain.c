@@ -17,7 +17,7 @@ static struct spinlock table_lock = SPINLOCK_INIT(LOCK_DOMLIST);
 static unsigned next_id = 1;
 
 #define MAX_LOGGED_VCPUS 4u /* the serial port is slow */
-#define DRAIN_BUDGET 2048u /* pages given back between two looks at the softirqs */
+#define DRAIN_BUDGET 512u  /* pages given back between two looks at the softirqs */
 
 void domains_init(void) { memset(table, 0, sizeof(table)); }
 
@@ -341,10 +341,15 @@ static void stop_for_good(struct domain *d)
     devices_block_dma(d);
     spin_unlock(&d->ctl_lock);
     domain_release_infos(d);
+}
+
+/* Gives back what it has but its memory, some at a time; false: there is more. */
+static bool release_all(struct domain *d)
+{
     spin_lock(&d->ctl_lock);
-    restart_forget(d);
-    devices_release(d);
+    bool done = restart_forget(d) && devices_release(d);
     spin_unlock(&d->ctl_lock);
+    return done && events_destroy(d) && grants_drop_mappings(d, GRANT_DROP_BUDGET);
 }
 
 int domain_kill(struct domain *d)
@@ -359,7 +364,7 @@ int domain_kill(struct domain *d)
         domains_reap();
         return 0;
     }
-    if (!events_destroy(d) || !grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
+    if (!release_all(d)) return -ERESTART;
     if (!p2m_drain(&d->p2m, &d->drain_next, DRAIN_BUDGET)) return -ERESTART;
     d->drained = true; /* the table's reference goes with the last of the others: domain_put */
     log_info("domain %u: destroyed", d->id);

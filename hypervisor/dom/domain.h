@@ -93,8 +93,6 @@ struct domain {
     bool watchdog_used[2];
     struct snapshot *snapshot;    /* d: pristine image, dom/restart.c */
     struct memmap memmap;         /* d: XENMEM_set_memory_map */
-    uint64_t iomem_ranges[8][2];  /* d: mfn first, count: permitted by XEN_DOMCTL_iomem_permission */
-    unsigned nr_iomem;
     char console_line[128];       /* console_io of a domain without CONSOLE: gathered into log lines */
     unsigned console_len;
     uint64_t drain_next;          /* d: progress of destruction */
@@ -150,18 +148,18 @@ void vcpu_forget(unsigned c, struct vcpu *v); /* CPU c must not save v's FPU any
 int restart_snapshot(struct domain *d);       /* ctl_lock held, never ran. -EBUSY, -ENOMEM; -ERESTART: call again to go on */
 int restart_in_place(struct domain *d, const char *why); /* ctl_lock held, paused by domain_pause,
                                                 watchdogs stopped. -ENODATA, -ENOMEM; -ERESTART: stopped, call again to go on */
-void restart_forget(struct domain *d);
+bool restart_forget(struct domain *d);        /* gives the snapshot back; false: call again to go on */
 
 /* dom/passthrough.c (docs/passthrough.md). A function is assigned with its DMA blocked, until device_enable_dma. */
 void passthrough_init(void);                  /* before vtd_init's faults can come: takes VECTOR_IOMMU */
 /* -EBUSY owned, -ENODEV no unit guards it, -EPERM firmware reserves memory for it, -EXDEV no remapping and not `unsafe`,
- * -ENOSPC, -ENOMEM. ctl_lock held */
+ * -ENOSPC, -ENOMEM; -ERESTART: call again to go on. ctl_lock held */
 int device_assign(struct domain *d, uint32_t sbdf, bool unsafe);
 int device_deassign(struct domain *d, uint32_t sbdf); /* DMA and its MSI handles are blocked when this returns. ctl_lock held */
 bool device_owned(const struct domain *d, uint32_t sbdf);
 void devices_block_dma(struct domain *d);     /* all functions, at once; returns when nothing is in flight */
 int device_enable_dma(struct domain *d, uint32_t sbdf);
-void devices_release(struct domain *d);
+bool devices_release(struct domain *d);       /* it owns none any more, and its IOMMU table is given back; false: call again to go on */
 void iommu_fault_softirq(void);               /* logs faults, counts them, stops the owner */
 struct domain *device_owner(uint32_t sbdf);   /* with reference */
 bool device_mmio_allowed(mfn_t first, uint64_t count); /* may be a device's registers: no RAM, APIC or IOMMU among them */

@@ -13,7 +13,7 @@
 #include "lib/string.h"
 
 #define FIRST_PORTS 128u
-#define CLOSE_BUDGET 2048u /* ports closed in one go */
+#define CLOSE_BUDGET 256u /* ports closed in one go */
 
 struct event_msi {
     struct msi_handle handle;
@@ -432,16 +432,24 @@ int event_close(struct domain *d, evtchn_port_t port)
     return 0;
 }
 
+/* The first port from p on that is in use and not to be kept; 0: there is none. */
+static evtchn_port_t next_used(struct domain *d, evtchn_port_t p, bool keep)
+{
+    spin_lock(&d->event_lock);
+    const struct event_channels *e = &d->events;
+    while (p < e->max_ports && (e->ch[p].state == EV_FREE || (keep && e->ch[p].keep))) p++;
+    if (p >= e->max_ports) p = 0;
+    spin_unlock(&d->event_lock);
+    return p;
+}
+
 /* Every port but those to be kept; with `unmap` pirqs go, too. At most CLOSE_BUDGET at a time: false, if there may be more. */
 static bool close_all(struct domain *d, bool unmap, bool keep)
 {
-    unsigned n = 0;
-    for (evtchn_port_t p = 1; p < d->events.max_ports; p++) {
-        spin_lock(&d->event_lock);
-        bool close = d->events.ch[p].state != EV_FREE && !(keep && d->events.ch[p].keep);
-        spin_unlock(&d->event_lock);
-        if (!close || ((!unmap || event_unmap_pirq(d, p)) && event_close(d, p))) continue;
-        if (++n == CLOSE_BUDGET) return false;
+    evtchn_port_t p = 0;
+    for (unsigned n = 0; (p = next_used(d, p + 1, keep)); n++) {
+        if (n == CLOSE_BUDGET) return false;
+        if (!unmap || event_unmap_pirq(d, p)) event_close(d, p);
     }
     return true;
 }

@@ -12,6 +12,7 @@
 #include "lib/string.h"
 
 #define TRACK_STEP 256u
+#define GROW_STEP 32u      /* frames of a table made in one go */
 #define TRACK_BUSY 0x8000u /* being set up or taken down by another CPU */
 #define CAS_TRIES 64
 
@@ -53,7 +54,11 @@ int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out)
     struct grant_table *g = &d->grant;
     int rc = idx < g->max_frames ? 0 : -EINVAL;
     spin_lock(&g->lock);
-    while (!rc && idx >= g->nr_frames) {
+    for (unsigned n = 0; !rc && idx >= g->nr_frames; n++) {
+        if (n == GROW_STEP) {
+            rc = -ERESTART;
+            break;
+        }
         struct grant_active *a = heap_alloc(GRANT_PER_FRAME * sizeof(*a));
         mfn_t m = a ? frame_alloc_shared(&d->mem) : MFN_NONE;
         if (!mfn_valid_value(m)) {
@@ -183,10 +188,8 @@ static int track_take(struct grant_table *g)
             g->nr_track = n;
         }
     }
-    if (h >= 0) {
-        g->track[h].flags = TRACK_BUSY;
-        g->free_hint = (unsigned)h + 1;
-    }
+    if (h >= 0) g->track[h].flags = TRACK_BUSY;
+    g->free_hint = h >= 0 ? (unsigned)h + 1 : g->nr_track; /* full: the next one need not look again */
     spin_unlock(&g->lock);
     return h;
 }
@@ -286,15 +289,17 @@ void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op)
 
 bool grants_drop_mappings(struct domain *d, unsigned budget)
 {
-    for (unsigned h = 0; h < d->grant.nr_track; h++) {
+    struct grant_table *g = &d->grant;
+    for (; g->drop_next < g->nr_track; g->drop_next++) {
         struct maptrack t;
-        if (!track_grab(&d->grant, h, &t)) continue;
+        if (!READ_ONCE(g->track[g->drop_next].flags) || !track_grab(g, g->drop_next, &t)) continue;
         if (!budget--) {
-            track_set(&d->grant, h, t);
+            track_set(g, g->drop_next, t);
             return false;
         }
-        unmap(d, h, &t);
+        unmap(d, g->drop_next, &t);
     }
+    g->drop_next = 0;
     return true;
 }
 
@@ -361,11 +366,12 @@ int grant_query_size(struct domain *d, struct gnttab_query_size *op)
 
 /* ---- restart in place ---- */
 
-void grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n)
+bool grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n, uint32_t *next)
 {
     struct grant_table *g = &d->grant;
     spin_lock(&g->lock);
-    for (uint32_t ref = 0; ref < g->nr_frames * GRANT_PER_FRAME; ref++) {
+    uint32_t all = (uint32_t)(g->nr_frames * GRANT_PER_FRAME), end = MIN(all, *next + GRANT_RESTART_BUDGET);
+    for (uint32_t ref = *next; ref < end; ref++) {
         struct grant_active *a = active(g, ref);
         grant_entry_v1_t *e = entry(g, ref);
         grant_entry_v1_t fresh = ref < n ? keep[ref] : (grant_entry_v1_t){.flags = GTF_invalid};
@@ -379,5 +385,7 @@ void grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n)
         if (pinned(a)) fresh.flags |= GTF_reading | (a->pins_rw ? GTF_writing : 0);
         *e = fresh;
     }
+    *next = end;
     spin_unlock(&g->lock);
+    return end == all;
 }

@@ -26,21 +26,25 @@ struct grant_table {
     struct grant_active **active;/* one page-sized array per frame */
     struct maptrack *track;      /* [max_track], grown in steps */
     unsigned nr_track, max_track, free_hint; /* no free entry lies below free_hint */
+    unsigned drop_next;          /* grants_drop_mappings: where it goes on */
 };
 struct domain;
 int grants_init(struct domain *d, int max_frames, int max_track); /* -1 = default */
 void grants_destroy(struct domain *d);
-int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out); /* grows the table up to max_frames; for add_to_physmap & acquire_resource */
+/* Frame `idx` of the table, which grows up to max_frames. -EINVAL, -ENOMEM; -ERESTART: it has grown by a step, call again. */
+int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out);
 /* GNTTABOP_*: one element; the status goes into the structure. `d` = caller. The call/ layer copies arrays and preempts. */
 void grant_map(struct domain *d, struct gnttab_map_grant_ref *op);
 void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op);
 void grant_copy(struct domain *d, struct gnttab_copy *op);
 int grant_query_size(struct domain *d, struct gnttab_query_size *op);
 /* Restart in place: empties the table but for the `n` first entries, which become `keep`. Pins of other entries are forgotten
- * here (their holders keep the frames). A kept entry stays pinned only while its frame is still the one at its gfn. */
-void grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n);
+ * here (their holders keep the frames). A kept entry stays pinned only while its frame is still the one at its gfn.
+ * From entry *next on (0 at first), GRANT_RESTART_BUDGET of them at a time; true when done. */
+#define GRANT_RESTART_BUDGET 8192u
+bool grants_restart(struct domain *d, const grant_entry_v1_t *keep, unsigned n, uint32_t *next);
 /* Drop the mappings that d holds of others (restart in place, destruction): p2m and IOMMU entries out, in-use flags cleared.
  * At most `budget` of them; true when none is left. d's vCPUs are stopped. */
-#define GRANT_DROP_BUDGET 2048u
+#define GRANT_DROP_BUDGET 128u
 bool grants_drop_mappings(struct domain *d, unsigned budget);
 #endif

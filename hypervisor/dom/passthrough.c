@@ -111,18 +111,13 @@ static int guardable(uint32_t sbdf, bool unsafe)
     return iommu ? iommu->check(sbdf) : 0;
 }
 
-/* The domain's IOMMU table is made with its first function and kept until it dies. */
+/* The domain's IOMMU table is made with its first function, some at a time, and kept until it dies. */
 static int make_table(struct domain *d)
 {
-    if (!iommu || d->p2m.iommu)
+    if (!iommu)
         return 0;
-    int rc = iommu->domain_init(&d->iommu, d->id);
-    if (rc)
-        return rc;
-    rc = p2m_attach_iommu(&d->p2m, &d->iommu);
-    if (rc)
-        iommu->domain_destroy(&d->iommu);
-    return rc;
+    int rc = d->iommu.pt.fmt ? 0 : iommu->domain_init(&d->iommu, d->id);
+    return rc ? rc : p2m_attach_iommu(&d->p2m, &d->iommu);
 }
 
 int device_assign(struct domain *d, uint32_t sbdf, bool unsafe)
@@ -131,14 +126,11 @@ int device_assign(struct domain *d, uint32_t sbdf, bool unsafe)
         return -ENOSPC;
     int rc = guardable(sbdf, unsafe);
     if (!rc)
+        rc = make_table(d);
+    if (!rc)
         rc = claim(d->id, sbdf);
     if (rc)
         return rc;
-    rc = make_table(d);
-    if (rc) {
-        disown(sbdf);
-        return rc;
-    }
     d->device[d->nr_devices++] = sbdf;
     log_info("%02x:%02x.%u belongs to domain %u now, DMA blocked", pci_bus(sbdf), pci_dev(sbdf), pci_fn(sbdf), d->id);
     return 0;
@@ -180,15 +172,18 @@ int device_enable_dma(struct domain *d, uint32_t sbdf)
 }
 
 /* The domain dies: ctl_lock held, none of its vCPUs run. */
-void devices_release(struct domain *d)
+bool devices_release(struct domain *d)
 {
     devices_block_dma(d);
     while (d->nr_devices)
         disown(d->device[--d->nr_devices]);
-    if (d->p2m.iommu) {
-        p2m_detach_iommu(&d->p2m);
-        iommu->domain_destroy(&d->iommu);
-    }
+    if (!d->iommu.pt.fmt)
+        return true;
+    p2m_detach_iommu(&d->p2m);
+    if (!pt_prune(&d->iommu.pt, PT_PRUNE))
+        return false;
+    iommu->domain_destroy(&d->iommu);
+    return true;
 }
 
 /* --- registers --- */
@@ -199,12 +194,7 @@ bool device_mmio_allowed(mfn_t first, uint64_t count)
         return false;
     if (first.v < LOCAL_APICS_END && first.v + count > LOCAL_APICS)
         return false;
-    for (uint64_t i = 0; i < count; i++) {
-        mfn_t m = mfn_add(first, i);
-        if (frame_is_ram(m) || ioapic_is_register(m) || (iommu && iommu->is_register(m)))
-            return false;
-    }
-    return true;
+    return !frame_any_ram(first, count) && !ioapic_among(first, count) && !(iommu && iommu->among(first, count));
 }
 
 /* --- faults --- */

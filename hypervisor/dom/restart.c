@@ -12,14 +12,17 @@
 #include "lib/string.h"
 
 #define STEP_NS 400000ull
+#define FORGET_STEP 1024u /* pages of a snapshot that are given back in one go */
 #define MAX_SNAPSHOT_PAGES 16384u /* 64 MiB: keeps snapshot and restart short */
 
 struct snap_page { uint64_t gfn; void *copy; }; /* copy NULL: all zero */
 struct snapshot {
     bool complete;
+    int error;                   /* it cannot be completed: -errno, and is being forgotten */
     bool under_way;              /* a restart: the old incarnation is gone, memory below next_gfn is as it shall be */
     uint64_t next_gfn;           /* of the pass through memory: where to go on */
     unsigned next_page;
+    uint32_t next_ref;           /* of the pass through the grant table */
     uint64_t started, stopped;   /* ns: when this restart began, when the old incarnation was gone */
     unsigned nr, room;
     struct snap_page *page;       /* ascending gfn */
@@ -84,18 +87,20 @@ static bool step_over(uint64_t g, uint64_t until) { return g % 8 == 0 && now_ns(
 
 /* ---- snapshot ---- */
 
-static void forget(struct snapshot *s)
+bool restart_forget(struct domain *d)
 {
-    for (unsigned i = 0; i < s->nr; i++)
-        if (s->page[i].copy) frame_put(virt_to_mfn(s->page[i].copy));
+    struct snapshot *s = d->snapshot;
+    if (!s) return true;
+    s->complete = false;
+    for (unsigned n = 0; s->nr; n++) {
+        if (n == FORGET_STEP) return false;
+        void *copy = s->page[--s->nr].copy;
+        if (copy) frame_put(virt_to_mfn(copy));
+    }
     heap_free(s->page);
     heap_free(s);
-}
-
-void restart_forget(struct domain *d)
-{
-    if (d->snapshot) forget(d->snapshot);
     d->snapshot = NULL;
+    return true;
 }
 
 static int keep_page(struct snapshot *s, uint64_t g, mfn_t m)
@@ -154,11 +159,12 @@ int restart_snapshot(struct domain *d)
     if (!d->snapshot) d->snapshot = new_snapshot(d);
     struct snapshot *s = d->snapshot;
     if (!s) return -ENOMEM;
-    int rc = keep_pages(d, s);
-    if (rc) {
-        if (rc != -ERESTART) restart_forget(d);
-        return rc;
+    int rc = s->error ? s->error : keep_pages(d, s);
+    if (rc && rc != -ERESTART) {
+        s->error = rc;
+        if (!restart_forget(d)) return -ERESTART;
     }
+    if (rc) return rc;
     s->regs = d->vcpu[0]->hv.regs;
     cpu->get_state(&d->vcpu[0]->hv, &s->state);
     memcpy(s->hvm_param, d->hvm_param, sizeof(s->hvm_param));
@@ -206,10 +212,10 @@ static int lay_page(struct domain *d, uint64_t g, enum p2m_type t, mfn_t m, cons
     return rc || !want ? rc : fresh_page(d, g, want->copy);
 }
 
-/* Brings the p2m and its pages back to the snapshot, from where it stopped the last time; MMIO stays. -ERESTART: not done yet. */
-static int lay_out(struct domain *d, struct snapshot *s)
+/* Brings the p2m and its pages back to the snapshot, from where it stopped the last time; MMIO stays. -ERESTART: not done at
+ * the time `until`. */
+static int lay_out(struct domain *d, struct snapshot *s, uint64_t until)
 {
-    uint64_t until = now_ns() + STEP_NS;
     struct run r = {.n = 0};
     while (s->next_gfn <= d->p2m.max_gfn || s->next_page < s->nr) {
         uint64_t g = s->next_gfn, end;
@@ -243,7 +249,6 @@ static void stop_old(struct domain *d, const struct snapshot *s)
     memcpy(d->hvm_param, s->hvm_param, sizeof(d->hvm_param));
     d->callback_vector = 0;
     d->console_len = 0;
-    grants_restart(d, s->grant, GNTTAB_NR_RESERVED_ENTRIES);
 }
 
 static int start_new(struct domain *d, const struct snapshot *s)
@@ -287,20 +292,23 @@ static int end_old(struct domain *d, struct snapshot *s, const char *why)
     mark_dead(d, why);
     devices_block_dma(d);
     if (!events_restart(d) || !grants_drop_mappings(d, GRANT_DROP_BUDGET)) return -ERESTART;
+    if (!grants_restart(d, s->grant, GNTTAB_NR_RESERVED_ENTRIES, &s->next_ref)) return -ERESTART;
     stop_old(d, s);
     s->under_way = true;
     s->stopped = now_ns();
     s->next_gfn = s->next_page = 0;
+    s->next_ref = 0;
     return 0;
 }
 
 int restart_in_place(struct domain *d, const char *why)
 {
     struct snapshot *s = d->snapshot;
+    uint64_t until = now_ns() + STEP_NS;
     if (!s || !s->complete) return -ENODATA;
     if (d->dying) return -ESRCH;
     int rc = s->under_way ? 0 : end_old(d, s, why);
-    if (!rc) rc = lay_out(d, s);
+    if (!rc) rc = lay_out(d, s, until);
     if (rc == -ERESTART) return rc;
     if (!rc) rc = start_new(d, s);
     uint64_t started = s->started;

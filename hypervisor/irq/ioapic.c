@@ -89,10 +89,10 @@ int ioapic_route(uint32_t gsi, uint8_t vector, bool level, bool active_low)
     return -ENOENT;
 }
 
-bool ioapic_is_register(mfn_t m)
+bool ioapic_among(mfn_t first, uint64_t count)
 {
     for (unsigned i = 0; i < nr_ioapics; i++)
-        if (virt_to_mfn((const void *)ioapics[i].regs).v == m.v)
+        if (virt_to_mfn((const void *)ioapics[i].regs).v - first.v < count)
             return true;
     return false;
 }

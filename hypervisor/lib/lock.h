@@ -23,6 +23,7 @@ enum lock_rank {
     LOCK_OWNER,       /* a memowner's page list */
     LOCK_HEAP,
     LOCK_FRAMES,
+    LOCK_STALL,       /* the rows of the longest stretches */
     LOCK_CONSOLE,     /* console input and the lines of domains being gathered */
     LOCK_LOG,
 };

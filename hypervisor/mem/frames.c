@@ -11,8 +11,18 @@
 static struct spinlock lock = SPINLOCK_INIT(LOCK_FRAMES);
 static struct list free_list[ORDER_1G + 1];
 static struct frame *frames;
+static const struct mem_range *ram;     /* all there is */
+static unsigned nr_ram;
 static uint64_t frames_end;             /* mfns below this have a struct frame */
 static uint64_t free_pages, total_pages;
+
+bool frame_any_ram(mfn_t first, uint64_t count)
+{
+    for (unsigned i = 0; i < nr_ram; i++)
+        if (first.v < ram[i].end >> PAGE_SHIFT && ram[i].start >> PAGE_SHIFT < first.v + count)
+            return true;
+    return false;
+}
 
 bool frame_is_ram(mfn_t m) { return m.v < frames_end && (frames[m.v].flags & FRAME_RAM); }
 
@@ -87,8 +97,10 @@ static void add_range(uint64_t start, uint64_t end)
 
 /* The array lies at the first address >= boot_alloc_start with room for it, below 4 GiB; all RAM behind it that the
  * first 4 GiB hold is given out at once, the rest by frames_add_high() when the direct map reaches it. */
-void frames_init(const struct mem_range *ram, unsigned n, uint64_t boot_alloc_start)
+void frames_init(const struct mem_range *all, unsigned n, uint64_t boot_alloc_start)
 {
+    ram = all;
+    nr_ram = n;
     for (unsigned o = 0; o <= ORDER_1G; o++)
         list_init(&free_list[o]);
     for (unsigned i = 0; i < n; i++)
@@ -206,26 +218,39 @@ bool frame_get_owned(mfn_t m, const struct memowner *o)
     return false;
 }
 
-void frame_put(mfn_t m)
+/* Frames [start, end) that nobody holds any more: off their owner's account (NULL: they are on none), free. */
+static void give_back(uint64_t start, uint64_t end, struct memowner *o)
 {
-    struct frame *f = frame_of(m);
-    uint32_t old = __atomic_fetch_sub(&f->refs, 1, __ATOMIC_SEQ_CST);
-    ASSERT(old > 0);
-    if (old > 1)
+    if (start == end)
         return;
-    struct memowner *o = f->owner;
-    bool counted = o && !(f->flags & FRAME_XENHEAP);
-    f->owner = NULL;
-    f->flags = FRAME_RAM;
     spin_lock(&lock);
-    free_block(m.v, 0);
+    add_range(start, end);
     spin_unlock(&lock);
-    if (counted)
-        owner_release(o, 1);
+    if (o)
+        owner_release(o, end - start);
 }
 
+void frame_put(mfn_t m) { frame_put_order(m, 0); }
+
+/* Those whose last reference this was go back in runs: a large page mostly as a whole. */
 void frame_put_order(mfn_t m, unsigned order)
 {
-    for (uint64_t i = 0; i < 1ull << order; i++)
-        frame_put(mfn_add(m, i));
+    uint64_t run = m.v, end = m.v + (1ull << order);
+    struct memowner *owner = NULL; /* of the run */
+    for (uint64_t i = m.v; i < end; i++) {
+        struct frame *f = frame_of(mfn(i));
+        uint32_t old = __atomic_fetch_sub(&f->refs, 1, __ATOMIC_SEQ_CST);
+        ASSERT(old > 0);
+        struct memowner *o = old == 1 && !(f->flags & FRAME_XENHEAP) ? f->owner : NULL;
+        if (old > 1 || o != owner) {
+            give_back(run, i, owner);
+            run = i + (old > 1);
+        }
+        owner = o;
+        if (old > 1)
+            continue;
+        f->owner = NULL;
+        f->flags = FRAME_RAM;
+    }
+    give_back(run, end, owner);
 }

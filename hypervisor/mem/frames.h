@@ -33,9 +33,10 @@ struct frame {
 
 /* Boot: describe RAM, then free what the boot protocol left. Addresses in bytes. */
 struct mem_range { uint64_t start, end; };
-void frames_init(const struct mem_range *ram, unsigned n, uint64_t boot_alloc_start);
+void frames_init(const struct mem_range *all, unsigned n, uint64_t boot_alloc_start); /* `all` is used from then on */
 void frames_give(uint64_t start, uint64_t end); /* boot: bytes [start, end) are free from now on */
 bool frame_is_ram(mfn_t m);
+bool frame_any_ram(mfn_t first, uint64_t count); /* one of these pages is RAM */
 struct frame *frame_of(mfn_t m);  /* m must be RAM */
 mfn_t frame_mfn(const struct frame *f);
 

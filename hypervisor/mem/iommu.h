@@ -36,7 +36,7 @@ struct iommu_ops {
     /* Read and clear the fault records, `report` each (no lock held). True if there were any: the fault interrupt is then
      * off, and the caller polls again later; it comes on again when a poll finds none. So faults cannot flood a CPU. */
     bool (*poll_faults)(void (*report)(const struct iommu_fault *f));
-    bool (*is_register)(mfn_t m);                            /* the units' own registers: no domain may map them */
+    bool (*among)(mfn_t first, uint64_t count);              /* the units' own registers are in these pages: no domain may map them */
 };
 extern const struct iommu_ops *iommu; /* NULL: none, assignment is refused unless --unsafe */
 

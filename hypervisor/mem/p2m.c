@@ -171,19 +171,24 @@ int p2m_remove_exact(struct p2m *p, gfn_t g, mfn_t m, enum p2m_type t)
     return r;
 }
 
+/* lock held: what giving this back costs, in single pages. A large page goes back as a whole, its frames cost little. */
+static unsigned cost_of(unsigned order) { return 1 + (unsigned)((1ull << order) / 16); }
+
 bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget)
 {
     struct removed batch[BATCH];
+    unsigned left = budget;
     spin_lock(&p->lock);
     p->closed = true;
     spin_unlock(&p->lock);
-    while (*next <= p->max_gfn && budget) {
+    while (*next <= p->max_gfn && left) {
         unsigned n = 0;
         uint64_t first = *next;
         spin_lock(&p->lock);
-        while (*next <= p->max_gfn && n < BATCH && budget) {
-            budget--;
+        while (*next <= p->max_gfn && n < BATCH && left) {
             struct pt_leaf l = pt_lookup(&p->npt, *next);
+            unsigned order = MIN(l.order, (unsigned)ORDER_2M);
+            left -= MIN(left, l.present ? cost_of(order) : 1);
             if (!l.present)
                 *next = (*next | ((1ull << l.order) - 1)) + 1;
             else if (unmap_run(p, *next, ORDER_2M, &batch[n]) == 0)
@@ -195,10 +200,15 @@ bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget)
             flush(p, first, *next - first);
         spin_unlock(&p->lock);
         drop(batch, n);
-        if (!n && budget && *next <= p->max_gfn && pt_lookup(&p->npt, *next).present)
+        if (!n && left && *next <= p->max_gfn && pt_lookup(&p->npt, *next).present)
             return false; /* no memory to split a large page: a later call tries again */
     }
-    return *next > p->max_gfn;
+    if (!left)
+        return false;
+    spin_lock(&p->lock);
+    bool done = pt_prune(&p->npt, PT_PRUNE);
+    spin_unlock(&p->lock);
+    return done;
 }
 
 mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t)

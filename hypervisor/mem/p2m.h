@@ -25,6 +25,7 @@ struct p2m {
     struct spinlock lock;       /* LOCK_P2M */
     struct pagetable npt;
     struct iommu_domain *iommu; /* NULL: owns no device */
+    uint64_t mirrored;          /* gfns below this were copied to it when it was attached */
     uint64_t max_gfn;           /* highest gfn ever mapped */
     uint64_t shared;            /* pages of type P2M_SHARED there are: a guest may name the same one often */
     bool closed;                /* being drained: nothing enters any more */
@@ -49,7 +50,8 @@ int p2m_add(struct p2m *p, gfn_t g, mfn_t m, unsigned order, enum p2m_type t);
 int p2m_remove(struct p2m *p, gfn_t g, unsigned order);
 /* Takes out one page only if it is `m` with type `t`; for undoing grant and foreign mappings. -ENOENT otherwise. */
 int p2m_remove_exact(struct p2m *p, gfn_t g, mfn_t m, enum p2m_type t);
-/* Remove every entry from gfn *next on, up to `budget` pages; returns true when done. For domain destruction. */
+/* Remove every entry from gfn *next on, then the tables; true when done. `budget`: so many pages, a large one counts as 33, or PT_PRUNE
+ * tables. For destruction: the domain runs nowhere any more, and has no IOMMU table. */
 bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget);
 mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t); /* no reference taken: MFN_NONE for a hole */
 /* Look up with a reference on the frame (frame_put when done). MFN_NONE for a hole, MMIO, or no write right when asked. */
@@ -66,8 +68,9 @@ void p2m_hold(struct p2m *p);
 void p2m_release(struct p2m *p);
 void *p2m_at(struct p2m *p, gpa_t a, bool write);
 
-/* mem/p2m_iommu.c. From now on `d` holds what devices may reach of p: what is there now is copied, changes go to both.
- * -EEXIST attached already, -ENOMEM, -ERANGE: nothing attached (d's table may be partly filled: destroy it). */
+/* mem/p2m_iommu.c. From now on changes go to both p's tables and `d`, and what is there already is copied, about 0.3 ms at a time.
+ * 0: `d` holds what devices may reach of p. -ERESTART: not all of it yet, call again. -EEXIST another one is attached; -ENOMEM,
+ * -ERANGE: it stays attached, incomplete; a later call goes on. */
 int p2m_attach_iommu(struct p2m *p, struct iommu_domain *d);
 void p2m_detach_iommu(struct p2m *p); /* no function uses d's table any more */
 

@@ -6,18 +6,24 @@
 #include "mem/iommu.h"
 #include "mem/p2m.h"
 
-/* p->lock held */
+#define STEP 1024u /* entries looked at and made in one go */
+
+/* p->lock held. Changes made meanwhile are in the table already: mapped once more they are what they were. */
 static int mirror(struct p2m *p, struct iommu_domain *d)
 {
-    for (uint64_t g = 0; g <= p->max_gfn;) {
+    for (uint64_t n = 0; p->mirrored <= p->max_gfn; n++) {
+        uint64_t g = p->mirrored;
+        if (n >= STEP)
+            return -ERESTART;
         struct pt_leaf l = pt_lookup(&p->npt, g);
         uint64_t size = 1ull << l.order;
+        n += l.present ? size >> d->pt.fmt->max_order : 0;
         if (l.present && p2m_type_dma((enum p2m_type)PT_SOFT_OF(l.perm))) {
-            int rc = pt_map(&d->pt, g, l.mfn, l.order, l.perm & (PT_READ | PT_WRITE));
+            int rc = pt_map(&d->pt, g & ~(size - 1), mfn(l.mfn.v & ~(size - 1)), l.order, l.perm & (PT_READ | PT_WRITE));
             if (rc)
                 return rc;
         }
-        g = (g | (size - 1)) + 1;
+        p->mirrored = (g | (size - 1)) + 1;
     }
     return 0;
 }
@@ -25,9 +31,11 @@ static int mirror(struct p2m *p, struct iommu_domain *d)
 int p2m_attach_iommu(struct p2m *p, struct iommu_domain *d)
 {
     spin_lock(&p->lock);
-    int rc = p->iommu ? -EEXIST : mirror(p, d);
-    if (!rc)
+    int rc = p->iommu && p->iommu != d ? -EEXIST : 0;
+    if (!rc) {
         p->iommu = d;
+        rc = mirror(p, d);
+    }
     spin_unlock(&p->lock);
     return rc;
 }
@@ -36,5 +44,6 @@ void p2m_detach_iommu(struct p2m *p)
 {
     spin_lock(&p->lock);
     p->iommu = NULL;
+    p->mirrored = 0;
     spin_unlock(&p->lock);
 }

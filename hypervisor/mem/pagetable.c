@@ -95,6 +95,30 @@ static void free_table(const struct pt_format *f, mfn_t m, unsigned level)
     frame_put(m);
 }
 
+/* Takes out one table below `t`, of `level`, that leads to no other one; false: there is none below it. */
+static bool drop_one(const struct pt_format *f, uint64_t *t, unsigned level)
+{
+    for (unsigned i = 0; level && i < 512; i++) {
+        uint64_t e = t[i];
+        if (!is_present(f, e) || is_leaf(f, e, level))
+            continue;
+        if (!drop_one(f, table_at(e), level - 1)) {
+            set(f, &t[i], 0);
+            frame_put(mpa_to_mfn(mpa(e & ADDR_MASK)));
+        }
+        return true;
+    }
+    return false;
+}
+
+bool pt_prune(struct pagetable *pt, unsigned tables)
+{
+    for (unsigned n = 0; n < tables; n++)
+        if (!drop_one(pt->fmt, mfn_to_virt(pt->root), pt->levels - 1))
+            return n == 0;
+    return false;
+}
+
 void pt_destroy(struct pagetable *pt)
 {
     if (pt->fmt)

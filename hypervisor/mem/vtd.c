@@ -350,12 +350,12 @@ static bool poll_faults(void (*report)(const struct iommu_fault *f))
 }
 
 /* Fault and invalidation registers may lie behind the first page. */
-static bool is_register(mfn_t m)
+static bool among(mfn_t first, uint64_t count)
 {
     for (unsigned i = 0; i < nr_units; i++) {
-        uint64_t first = where(&units[i]) >> PAGE_SHIFT;
+        uint64_t own = where(&units[i]) >> PAGE_SHIFT;
         uint64_t end = MAX(vtd_cap_fault_offset(units[i].cap) + 16 * vtd_cap_nr_faults(units[i].cap), vtd_ecap_tlb_offset(units[i].ecap) + 16);
-        if (m.v >= first && m.v <= first + ((end - 1) >> PAGE_SHIFT))
+        if (first.v <= own + ((end - 1) >> PAGE_SHIFT) && own < first.v + count)
             return true;
     }
     return false;
@@ -364,7 +364,7 @@ static bool is_register(mfn_t m)
 static const struct iommu_ops vtd_ops = {
     .name = "VT-d", .check = check, .domain_init = domain_init, .domain_destroy = domain_destroy, .attach = attach,
     .detach = detach, .flush = flush, .irte_set = irte_set, .irte_clear = irte_clear, .nr_irte = NR_IRTE,
-    .poll_faults = poll_faults, .is_register = is_register,
+    .poll_faults = poll_faults, .among = among,
 };
 
 /* --- boot --- */

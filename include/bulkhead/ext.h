@@ -39,8 +39,26 @@ enum {
                              until the owner has stopped what its predecessor left running in the device */
     BH_OP_pirq_message = 9, /* DEVICE for its own, PCI for others. What a device is to be programmed with for a pirq that
                              PHYSDEVOP_map_pirq gave: IN u.msi.port = pirq, OUT u.msi.addr, data; -ESRCH no such pirq */
+    BH_OP_stalls = 11,    /* CONTROL, DOMID_SELF only. The longest stretches for which the hypervisor kept a CPU from guests, since they were
+                             last read. IN/OUT u.stalls; -ENOSPC: room for fewer than are kept of one CPU, BH_STALL_ROWS */
     BH_OP_rest = 10,      /* CONTROL, DOMID_SELF only. Stop all vCPUs of the caller for u.rest.ms, to see who needs it; -EBUSY if
                              it rests already, -EINVAL for a time out of range */
+};
+
+/* What a stretch of the hypervisor began with. */
+enum {
+    BH_STALL_hypercall = 1, /* number: the hypercall's, sub: its operation (of a multicall: of the last entry) */
+    BH_STALL_exit = 2,      /* number: the exit code of the CPU's vendor (APM vol. 2 appendix C, SDM vol. 3 appendix C) */
+    BH_STALL_idle = 3,      /* an interrupt while no guest ran */
+};
+#define BH_STALL_ROWS 16 /* kept of one CPU */
+struct bh_stall {
+    uint32_t cause;      /* OUT BH_STALL_* */
+    uint32_t number;     /* OUT */
+    uint32_t sub;        /* OUT */
+    uint32_t cpu;        /* OUT */
+    uint64_t stretch_ns; /* OUT longest: from the guest's exit, or the end of idling, to the next guest's entry, or idling */
+    uint64_t answer_ns;  /* OUT longest that dealing with the exit took; the rest is softirqs and scheduling */
 };
 
 struct bh_op {
@@ -78,6 +96,13 @@ struct bh_op {
             uint32_t ms;   /* IN 1 to 60000 */
             uint32_t pad;
         } rest;
+        struct {
+            uint64_t rows;  /* IN guest virtual address of struct bh_stall[room] */
+            uint32_t cpu;   /* IN of which CPU */
+            uint32_t room;  /* IN at least BH_STALL_ROWS; OUT how many there are */
+            uint32_t cpus;  /* OUT how many CPUs there are: 0 to cpus - 1 */
+            uint32_t pad;
+        } stalls;
         uint8_t space[112];
     } u;
 };

@@ -266,13 +266,13 @@ static void exhaustion(void)
     CU_ASSERT_EQUAL(event_close(a, 500), 0);
     CU_ASSERT_EQUAL(event_alloc_unbound(a, 0, &p), 0);
     CU_ASSERT_EQUAL(p, 500);
-    CU_ASSERT_EQUAL(event_reset(a), 0);
+    while (event_reset(a) == -ERESTART) continue;
     a->events.limit = EVENT_MAX_PORTS;
     for (n = 0; event_alloc_unbound(a, 0, &p) == 0;) n++;
     CU_ASSERT_EQUAL(n, EVENT_MAX_PORTS - 1);
     CU_ASSERT_EQUAL(event_reset(a), -ERESTART); /* in several goes */
     for (n = 1; event_reset(a) == -ERESTART;) n++;
-    CU_ASSERT(n < 5 && status(a, p).status == EVTCHNSTAT_closed);
+    CU_ASSERT(n > 5 && n < 20 && status(a, p).status == EVTCHNSTAT_closed);
 }
 
 static void restart(void)

@@ -33,6 +33,57 @@ static void frames_split_and_merge(void)
     CU_ASSERT_FALSE(mfn_valid_value(frame_alloc(ORDER_1G)));
 }
 
+/* A block goes back but for the frames that somebody else holds; those follow one by one. */
+static void frames_of_a_block(void)
+{
+    struct memowner o;
+    uint64_t before = frames_free();
+    memowner_init(&o, 9);
+    o.max_pages = 1024;
+    mfn_t m = frame_alloc_owned(&o, ORDER_2M);
+    CU_ASSERT_FATAL(mfn_valid_value(m));
+    static const unsigned held[] = {0, 1, 77, 300, 511};
+    for (unsigned i = 0; i < 5; i++)
+        frame_get(mfn_add(m, held[i]));
+    frame_put_order(m, ORDER_2M);
+    CU_ASSERT_EQUAL(o.pages, 5);
+    CU_ASSERT_EQUAL(frames_free(), before - 5);
+    for (unsigned i = 0; i < 5; i++) {
+        CU_ASSERT(frame_get_owned(mfn_add(m, held[i]), &o)); /* still its owner's */
+        frame_put(mfn_add(m, held[i]));
+        frame_put(mfn_add(m, held[i]));
+    }
+    CU_ASSERT_EQUAL(o.pages, 0);
+    CU_ASSERT_EQUAL(frames_free(), before);
+    mfn_t again = frame_alloc(ORDER_2M + 3); /* all has merged */
+    CU_ASSERT(mfn_valid_value(again));
+    frame_put_order(again, ORDER_2M + 3);
+    CU_ASSERT(frame_any_ram(mfn(0), 1ull << 36));
+    CU_ASSERT(frame_any_ram(mfn((RAM >> PAGE_SHIFT) - 1), 1));
+    CU_ASSERT_FALSE(frame_any_ram(mfn(RAM >> PAGE_SHIFT), 1ull << 36));
+}
+
+/* A page here and there: many tables, given back some at a time, to the last one. */
+static void tables_in_steps(void)
+{
+    struct p2m p;
+    struct memowner o;
+    uint64_t before = frames_free(), next = 0;
+    unsigned n = 0;
+    memowner_init(&o, 9);
+    o.max_pages = 1024;
+    CU_ASSERT_EQUAL_FATAL(p2m_init(&p), 0);
+    for (unsigned i = 0; i < 300; i++)
+        CU_ASSERT_EQUAL_FATAL(p2m_add(&p, gfn((uint64_t)i * i << 9), frame_alloc_owned(&o, 0), 0, P2M_RAM), 0);
+    while (!p2m_drain(&p, &next, 10000))
+        n++;
+    CU_ASSERT(n > 300 / PT_PRUNE && n < 40);
+    CU_ASSERT_EQUAL(o.pages, 0);
+    CU_ASSERT_EQUAL(frames_free(), before - 1); /* the root */
+    p2m_destroy(&p);
+    CU_ASSERT_EQUAL(frames_free(), before);
+}
+
 static void frames_of_an_owner(void)
 {
     struct memowner o, other;
@@ -249,6 +300,8 @@ int main(void)
     CU_TestInfo tests[] = {
         {"frames split and merge", frames_split_and_merge},
         {"frames of an owner", frames_of_an_owner},
+        {"frames of a block", frames_of_a_block},
+        {"tables in steps", tables_in_steps},
         {"heap", heap_sizes},
         {"walker maps and splits", walker_maps_and_splits},
         {"walker bits", walker_bits},

@@ -30,7 +30,7 @@ bool iommu_remaps_interrupts(void) { return remaps; }
 const char *iommu_fault_text(uint8_t reason) { return "reason"; }
 void irq_set_handler(uint8_t vector, irq_fn fn) { fault_handler = vector == VECTOR_IOMMU ? fn : fault_handler; }
 void msi_block(uint32_t sbdf) { blocked_msi = sbdf; }
-bool ioapic_is_register(mfn_t m) { return m.v == 0xfec00; }
+bool ioapic_among(mfn_t first, uint64_t count) { return 0xfec00 - first.v < count; }
 static unsigned frames_allocated, frames_limit = ~0u; /* limit: allocations fail beyond it */
 mfn_t frame_alloc(unsigned order)
 {
@@ -46,7 +46,7 @@ void frame_put(mfn_t m)
     free(mfn_to_virt(m));
     frames_allocated--;
 }
-bool frame_is_ram(mfn_t m) { return m.v < 0x1000; }
+bool frame_any_ram(mfn_t first, uint64_t count) { return first.v < 0x1000; }
 void frame_get(mfn_t m) {}
 void frame_put_order(mfn_t m, unsigned order) {}
 uint64_t now_ns(void) { return 1000; }
@@ -121,10 +121,10 @@ static bool fake_poll(void (*report)(const struct iommu_fault *f))
     nr_faults = 0;
     return any;
 }
-static bool fake_register(mfn_t m) { return m.v == 0xfed90; }
+static bool fake_among(mfn_t first, uint64_t count) { return 0xfed90 - first.v < count; }
 static const struct iommu_ops ops = {
     .name = "fake", .check = fake_check, .domain_init = fake_init, .domain_destroy = fake_destroy, .attach = fake_attach,
-    .detach = fake_detach, .flush = fake_flush, .poll_faults = fake_poll, .is_register = fake_register,
+    .detach = fake_detach, .flush = fake_flush, .poll_faults = fake_poll, .among = fake_among,
 };
 const struct iommu_ops *iommu = &ops;
 
@@ -155,7 +155,8 @@ static void start(void)
 static void finish(void)
 {
     for (unsigned i = 0; i < 2; i++) {
-        devices_release(&dom[i]);
+        while (!devices_release(&dom[i]))
+            continue;
         p2m_destroy(&dom[i].p2m);
     }
     CU_ASSERT_EQUAL(nr_attached(), 0);

@@ -190,7 +190,7 @@ bool child_info(struct child *c, struct xen_domctl_getdomaininfo *info)
 #define CALL 32u /* words of the shared page: number, three arguments, result; 64: the argument's place */
 #define CALL_ARG 64u
 
-long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size)
+long child_call_many(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size, unsigned count)
 {
     volatile uint64_t *call = c->shared + CALL;
     char *place = (char *)(c->shared + CALL_ARG);
@@ -199,7 +199,7 @@ long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, 
     memcpy(place, arg, size);
     call[1] = cmd;
     call[2] = CHILD_SHARED * RT_PAGE + CALL_ARG * 8;
-    call[3] = 0;
+    call[3] = count;
     __atomic_store_n(&call[0], number, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&call[0], __ATOMIC_SEQ_CST)) {
         if (rt_now() > end)
@@ -208,6 +208,11 @@ long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, 
     }
     memcpy(arg, place, size);
     return (long)call[4];
+}
+
+long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size)
+{
+    return child_call_many(c, number, cmd, arg, size, 0);
 }
 
 int child_wait(struct child *c, unsigned ms)

@@ -31,6 +31,8 @@ void child_start(struct child *c);
 /* A child on child_calls makes this hypercall; its result, or -XEN_ETIMEDOUT. `arg`, of `size` bytes, is its second argument by
  * reference and comes back changed. */
 long child_call(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size);
+/* The same with a third argument: so many elements of `size` bytes in all. */
+long child_call_many(struct child *c, unsigned number, unsigned long cmd, void *arg, unsigned size, unsigned count);
 /* Wait for the end of the child; its SHUTDOWN_* reason, -1 = it still runs after so many ms. */
 int child_wait(struct child *c, unsigned ms);
 bool child_info(struct child *c, struct xen_domctl_getdomaininfo *info);

@@ -66,6 +66,41 @@ static void rest(void)
     REFUSED(bh(BH_OP_rest, DOMID_SELF, &b));
 }
 
+/* What has been long so far: building a child at least. */
+static void stalls(void)
+{
+    static struct bh_stall rows[BH_STALL_ROWS];
+    struct bh_op b = { .u.stalls = { .rows = (uint64_t)rows, .room = BH_STALL_ROWS } };
+    unsigned cpus = 1, n = 0, odd = 0;
+    for (unsigned cpu = 0; cpu < cpus; cpu++) {
+        b.u.stalls.cpu = cpu;
+        b.u.stalls.room = BH_STALL_ROWS;
+        if (bh(BH_OP_stalls, DOMID_SELF, &b))
+            break;
+        cpus = b.u.stalls.cpus;
+        n += b.u.stalls.room;
+        for (unsigned i = 0; i < b.u.stalls.room; i++)
+            odd += rows[i].cpu != cpu || !rows[i].cause || rows[i].cause > BH_STALL_idle || rows[i].answer_ns > rows[i].stretch_ns ||
+                   rows[i].stretch_ns > 60000 * MS;
+    }
+    check(n > 0 && !odd, "%u long stretches on %u CPUs, %u of them odd", n, cpus, odd);
+    b = (struct bh_op){ .u.stalls = { .rows = (uint64_t)rows, .room = BH_STALL_ROWS - 1 } };
+    IS(bh(BH_OP_stalls, DOMID_SELF, &b), -XEN_ENOSPC);
+    b.u.stalls.room = BH_STALL_ROWS;
+    b.u.stalls.cpu = cpus;
+    IS(bh(BH_OP_stalls, DOMID_SELF, &b), -XEN_EINVAL);
+    b.u.stalls.cpu = 0;
+    REFUSED(bh(BH_OP_stalls, 0x7000, &b));
+    struct child c;
+    if (!child_build(&c, child_calls))
+        return;
+    b.version = BH_INTERFACE_VERSION;
+    b.domid = DOMID_SELF;
+    child_start(&c);
+    IS(child_call(&c, BH_HYPERCALL, BH_OP_stalls, &b, sizeof(b)), -XEN_EACCES); /* not its business */
+    check(child_destroy(&c), "gone");
+}
+
 static void roles(struct child *c)
 {
     struct bh_op b = { .u.roles = { .roles = BH_ROLE_DEVICE } };
@@ -201,5 +236,6 @@ void domain_main(const char *cmdline)
     }
     target();
     hang();
+    stalls();
     test_done();
 }

@@ -106,7 +106,7 @@ const struct cpu_ops *cpu = &fake_ops;
 /* --- devices --- */
 
 void devices_block_dma(struct domain *d) { fake_dma_blocks++; }
-void devices_release(struct domain *d) {}
+bool devices_release(struct domain *d) { return true; }
 int msi_alloc(struct msi_handle *h, uint32_t sbdf, unsigned c, void (*fire)(void *), void *arg)
 {
     if (fake_msi_fails)

@@ -18,7 +18,8 @@ void fake_log_reset(void);
 /* `bytes` of fake RAM given to the frame allocator, the first MiB left out. For tests that link mem/frames.c. */
 static inline void fake_memory(uint64_t bytes)
 {
-    struct mem_range ram = {0x100000, bytes};
+    static struct mem_range ram;
+    ram = (struct mem_range){0x100000, bytes};
     if (!fake_ram)
         fake_ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     frames_init(&ram, 1, 0x100000);
