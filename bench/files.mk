@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 # make bench: the figures (bench/run says how each is taken), kept as JSON in build/bench/.
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
+# make bench-check: the figures that are the same from run to run against bench/baseline.json (bench/check).
 # make bench-docs: the tables of docs/performance.md from what was taken last.
 bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/bench/stall.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/xen-control.cpio)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
 	bench/document
-.PHONY: bench bench-docs
+bench-check: $$(MACHINE) $(B)/bench/micro.elf
+	bench/run micro
+	bench/check
+.PHONY: bench bench-check bench-docs
 
 # The control domain under Debian's Xen: bench/xen/services says how to use it.
 XEN_PROGRAMS := $(addprefix $(B)/kernels/xen/bin/,xl xenstored xenconsoled xen-init-dom0)

@@ -44,6 +44,7 @@ def versions(peer):
     """What was measured with what: {name: version}."""
     found = {"Bulkhead": output("git", "describe", "--always", "--dirty"),
              "QEMU": output("qemu-system-x86_64", "--version").partition("version ")[2].split(" ")[0] or "unknown"}
+    found["gcc"] = output("gcc", "-dumpfullversion")
     for kind in ("control", "guest"):
         version = machine.BUILD / "kernels" / kind / "version"
         found[f"{kind}'s Linux"] = version.read_text().strip() if version.exists() else "unknown"

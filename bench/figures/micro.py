@@ -50,4 +50,4 @@ def measure(report, peer):
         report.figure(name.replace("_", " "), value, "instructions", "median of 101", xen=theirs.get(name), exact=True)
     for name, value in pairs.items():
         report.figure("pair: " + name.replace("_", " "), value, "instructions", "median of 101, between two domains",
-                      xen=their_pairs.get(name))
+                      xen=their_pairs.get(name), exact=True)

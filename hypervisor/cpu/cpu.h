@@ -41,6 +41,7 @@ struct hvcpu {
     /* The pages that the present hypercall's arguments were last found in: looked up once, as a TLB would. */
     bool keep_walks;       /* set around a hypercall of this vCPU, on its own CPU */
     struct hv_walk { uint64_t page; gpa_t gpa; bool valid, write; } walk[2];
+    struct p2m_run tables_run, data_run; /* where the guest's tables and those pages stand (mem/p2m.h), from exit to exit */
 };
 enum hv_exit_kind {
     EXIT_NONE,        /* interrupt of the host was taken, or handled in cpu/: just look at softirqs */
@@ -100,7 +101,7 @@ int cpu_select(void); /* sets `cpu`; -ENODEV: no vendor's virtualization here */
 void hvcpu_state_pvh(struct hvcpu *v, uint32_t entry, uint32_t start_info);
 void hvcpu_state_sipi(struct hvcpu *v, uint8_t page);
 /* Translate a guest virtual address with the guest's own tables (all modes). -EFAULT without a mapping (or right to write). */
-int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out);
+int hvcpu_translate(struct hvcpu *v, uint64_t va, bool write, gpa_t *out);
 /* Between true and false a page is looked up once, as a TLB would: around one hypercall of v, on v's own CPU. */
 void hvcpu_keep_walks(struct hvcpu *v, bool keep);
 /* Copy by guest virtual address of the running vCPU. -EFAULT; reads each byte once. */

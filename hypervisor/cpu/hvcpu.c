@@ -215,10 +215,10 @@ bool hvcpu_64bit(const struct hvcpu *v)
 
 /* --- the guest's own paging (AMD APM vol. 2 ch. 5) --- */
 
-/* p held */
-static int read_entry(struct p2m *p, uint64_t table, unsigned index, unsigned size, uint64_t *e)
+/* v's p2m held */
+static int read_entry(struct hvcpu *v, uint64_t table, unsigned index, unsigned size, uint64_t *e)
 {
-    const void *at = p2m_at(p, gpa(table + index * size), false);
+    const void *at = p2m_at(v->p2m, gpa(table + index * size), false, &v->tables_run);
     if (!at)
         return -EFAULT;
     *e = size == 8 ? READ_ONCE(*(const uint64_t *)at) : READ_ONCE(*(const uint32_t *)at);
@@ -226,7 +226,7 @@ static int read_entry(struct p2m *p, uint64_t table, unsigned index, unsigned si
 }
 
 /* v's p2m held. *writable: no level forbids writing. */
-static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, gpa_t *out, bool *writable)
+static int walk(struct hvcpu *v, const struct hv_mode *s, uint64_t va, gpa_t *out, bool *writable)
 {
     bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE;
     unsigned levels = longmode ? 4 : pae ? 3 : 2, bits = pae ? 9 : 10, size = pae ? 8 : 4;
@@ -240,7 +240,7 @@ static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, gpa
         uint64_t e, mask = (1ull << bits) - 1;
         if (!longmode && pae && l == 2)
             mask = 3;
-        if (read_entry(v->p2m, table, (unsigned)(va >> shift & mask), size, &e) || !(e & 1))
+        if (read_entry(v, table, (unsigned)(va >> shift & mask), size, &e) || !(e & 1))
             return -EFAULT;
         bool pdpte = !longmode && pae && l == 2;
         *writable &= pdpte || (e & 2);
@@ -255,7 +255,7 @@ static int walk(const struct hvcpu *v, const struct hv_mode *s, uint64_t va, gpa
 }
 
 /* v's p2m held */
-static int translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out, bool *writable)
+static int translate(struct hvcpu *v, uint64_t va, bool write, gpa_t *out, bool *writable)
 {
     struct hv_mode s;
     cpu->get_mode(v, &s);
@@ -268,7 +268,7 @@ static int translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out,
     return rc == 0 && write && !*writable ? -EFAULT : rc;
 }
 
-int hvcpu_translate(const struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
+int hvcpu_translate(struct hvcpu *v, uint64_t va, bool write, gpa_t *out)
 {
     bool writable;
     p2m_hold(v->p2m);
@@ -303,7 +303,7 @@ static int copy_page(struct hvcpu *v, uint64_t va, void *buf, size_t n, bool wri
 {
     gpa_t a;
     p2m_hold(v->p2m);
-    void *at = translate_again(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write);
+    void *at = translate_again(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write, &v->data_run);
     if (at)
         memcpy(write ? at : buf, write ? buf : at, n);
     p2m_release(v->p2m);

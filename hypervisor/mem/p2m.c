@@ -246,19 +246,26 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g)
 void p2m_hold(struct p2m *p) { spin_lock(&p->lock); }
 void p2m_release(struct p2m *p) { spin_unlock(&p->lock); }
 
-void *p2m_at(struct p2m *p, gpa_t a, bool write)
+void *p2m_at(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
 {
+    if (run && a.v - run->first < run->bytes && run->flush_gen == p->flush_gen && (!write || run->write))
+        return run->at + (a.v - run->first);
     struct pt_leaf l = pt_lookup(&p->npt, a.v >> PAGE_SHIFT);
     if (!l.present || !holds_reference((enum p2m_type)PT_SOFT_OF(l.perm)) || (write && !(l.perm & PT_WRITE)))
         return NULL;
-    return (char *)mfn_to_virt(l.mfn) + (a.v & (PAGE_SIZE - 1));
+    char *at = (char *)mfn_to_virt(l.mfn) + (a.v & (PAGE_SIZE - 1));
+    if (run) {
+        uint64_t bytes = PAGE_SIZE << l.order, within = a.v & (bytes - 1);
+        *run = (struct p2m_run){a.v - within, bytes, at - within, p->flush_gen, l.perm & PT_WRITE};
+    }
+    return at;
 }
 
 /* One page's worth under the lock: nothing can take the page away meanwhile, so no reference is needed. */
 static int access_page(struct p2m *p, gpa_t a, void *buf, size_t n, bool write)
 {
     spin_lock(&p->lock);
-    void *at = p2m_at(p, a, write);
+    void *at = p2m_at(p, a, write, NULL);
     if (at)
         memcpy(write ? at : buf, write ? buf : at, n);
     spin_unlock(&p->lock);

@@ -63,10 +63,18 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g);
  * not RAM-like (a read-only page for writes). Reads each byte once. */
 int p2m_read(struct p2m *p, gpa_t a, void *dst, size_t len);
 int p2m_write(struct p2m *p, gpa_t a, const void *src, size_t len);
-/* For several looks at once: between hold and release nothing leaves p. NULL where the two above fail; to the end of a's page. */
+/* For several looks at once: between hold and release nothing leaves p. NULL where the two above fail; to the end of a's page.
+ * `run` (or NULL): what an earlier look at p found, guarded by p->lock; a look into the same leaf, from which nothing was
+ * removed since, needs no walk. Zeroed at first. */
+struct p2m_run {
+    uint64_t first, bytes; /* guest physical; bytes 0: nothing yet */
+    char *at;              /* of `first` */
+    uint64_t flush_gen;    /* p's at that time */
+    bool write;
+};
 void p2m_hold(struct p2m *p);
 void p2m_release(struct p2m *p);
-void *p2m_at(struct p2m *p, gpa_t a, bool write);
+void *p2m_at(struct p2m *p, gpa_t a, bool write, struct p2m_run *run);
 
 /* mem/p2m_iommu.c. From now on changes go to both p's tables and `d`, and what is there already is copied, about 0.3 ms at a time.
  * 0: `d` holds what devices may reach of p. -ERESTART: not all of it yet, call again. -EEXIST another one is attached; -ENOMEM,
