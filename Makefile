@@ -21,7 +21,7 @@ all:
 # Debian packages first, before anything is compiled: quick when all are there.
 ifneq ($(MAKECMDGOALS),clean)
 ifneq ($(shell tools/deps $(if $(filter lint $(B)/fuzz/%,$(MAKECMDGOALS)),--lint) \
-                          $(if $(filter model,$(MAKECMDGOALS)),--model) >&2 || echo failed),)
+                          $(if $(filter model,$(MAKECMDGOALS)),--model) $(if $(filter bench-docs,$(MAKECMDGOALS)),--bench) >&2 || echo failed),)
 $(error tools/deps failed)
 endif
 endif

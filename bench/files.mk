@@ -2,11 +2,17 @@
 # make bench: the figures (bench/run says how each is taken), kept as JSON in build/bench/.
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
 # make bench-check: the figures that are the same from run to run against bench/baseline.json (bench/check).
-# make bench-docs: the tables of docs/performance.md from what was taken last.
-bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/bench/stall.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/xen-control.cpio)
+# make bench-docs: the tables of docs/performance.md and the plots of docs/plots from what was taken last.
+# What a measurement boots beside the machine; one a line.
+BENCH_NEEDS += $(B)/bench/micro.elf
+BENCH_NEEDS += $(B)/bench/stall.elf
+BENCH_NEEDS += $(B)/tests/domains/disk-unordered.elf
+BENCH_NEEDS += $(if $(PEER),$(B)/xen-control.cpio)
+bench: $$(MACHINE) $$(BENCH_NEEDS)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
 	bench/document
+	bench/plot
 bench-check: $$(MACHINE) $(B)/bench/micro.elf
 	bench/run micro
 	bench/check

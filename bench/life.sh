@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# In the control domain, ours or Xen's: create as many tiny domains as /files/count says (stubdoms/hello, 4 MiB), destroy them, then
+# create, boot and destroy a stock guest. Prints "figure NAME VALUE": create_us once a domain, in order; destroy_us; free memory in MiB
+# before, with them all, and after; guest_create_ms, guest_boot_ms (create to its user space), guest_destroy_ms.
+. /services
+read -r count </files/count
+
+now() { # the kernel's clock in us, without a process
+    while read -r word other value _; do
+        [ "$word $other" = "now at" ] && { us=$((value / 1000)); return; }
+    done </proc/timer_list
+}
+free() { $toolstack info | sed -n "s/^free_memory *: */figure free_$1_mib /p"; }
+tiny() {
+    cat >/tmp/tiny.cfg <<END
+name = "tiny$1"
+type = "pvh"
+kernel = "/files/hello.elf"
+memory = 4
+shadow_memory = 8
+extra = "stay"
+END
+}
+timed() { # NAME COMMAND...: its time as a figure
+    name=$1
+    shift
+    now
+    began=$us
+    "$@" >/tmp/timed.log 2>&1 || { cat /tmp/timed.log; exit 1; }
+    now
+    echo "figure $name $((us - began))"
+}
+
+sleep 1
+free before
+i=0
+while [ $((i += 1)) -le "$count" ]; do
+    tiny $i
+    timed create_us create_domain /tmp/tiny.cfg
+done
+free with
+i=0
+while [ $((i += 1)) -le "$count" ]; do
+    timed destroy_us $toolstack destroy tiny$i
+done
+sleep 1
+free after
+
+now
+start=$us
+timed guest_create_us create_domain /files/guest.cfg
+left=6000
+until grep -q '^guest: Linux' "$(console_of guest)" 2>/dev/null; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || { tail "$(console_of guest)"; exit 1; }
+    sleep 0.01
+done
+now
+echo "figure guest_boot_us $((us - start))"
+timed guest_destroy_us $toolstack destroy guest
