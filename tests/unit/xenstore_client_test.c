@@ -36,7 +36,7 @@ static void daemon_start(void)
         execl(program, program, "--foreground", "--no-domain-ring", "--rundir", dir, "--log", "/dev/null", NULL);
         _exit(1);
     }
-    for (int i = 0; i < 200 && access(path, F_OK); i++)
+    for (int i = 0; i < 1000 && access(path, F_OK); i++)
         usleep(10000);
     CU_ASSERT_FATAL(!access(path, F_OK));
 }

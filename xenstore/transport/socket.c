@@ -189,17 +189,18 @@ int socket_bind(const char *path)
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
     int fd, err;
 
-    if (strlen(path) >= sizeof(addr.sun_path)) {
+    if (snprintf(addr.sun_path, sizeof(addr.sun_path), "%s.new", path) >= (int)sizeof(addr.sun_path)) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    strcpy(addr.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    unlink(path);
-    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(path, 0600) || listen(fd, SOMAXCONN)) {
+    unlink(addr.sun_path);
+    if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || chmod(addr.sun_path, 0600) || listen(fd, SOMAXCONN) ||
+        rename(addr.sun_path, path)) { /* where clients find it, it listens */
         err = errno;
+        unlink(addr.sun_path);
         close(fd);
         errno = err;
         return -1;
