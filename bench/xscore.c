@@ -3,12 +3,18 @@
  * xscore NODES: what requests cost xenstore's core alone, in CPU time, without a socket or a ring: a client in memory, whose requests
  * are there and whose answers go nowhere. The same tree and the same requests as xsload's. What xsload shows beyond
  * these figures is the kernel's work for two system calls a request, and for waking the client. Best of five.
+ *
+ * Then what bounds the wait of everybody: the longest turn (one request, and the state file's part after it), in CPU time, while the file is
+ * written anew and while a million watches are set. On a machine with others on it the very longest is their interruption.
  */
 #include "xenstore/core/conn.h"
+#include "xenstore/transport/statefile.h"
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PER_KIND 100000
 #define ROUNDS 5
@@ -138,12 +144,56 @@ static void measure(struct conn *c, const char *name, uint32_t type, unsigned no
     printf("%-34s %9.2f us\n", name, best);
 }
 
+static int up(const void *a, const void *b)
+{
+    const float *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* What so many turns of `type` take at most: all of them, and all but one in ten thousand. */
+static void longest(struct conn *c, const char *name, uint32_t type, unsigned nodes, unsigned turns)
+{
+    float *us = malloc(turns * sizeof(*us));
+    char path[128];
+    double start;
+
+    for (unsigned i = 0; us && i < turns; i++) {
+        size_t len = type == XS_WATCH ? (size_t)sprintf(path, "/watched/%u", i) + 1 : node_path(path, (unsigned)rand() % nodes);
+
+        len += (size_t)sprintf(path + len, "token") + 1;
+        start = now_us();
+        ask(c, type, 0, path, len);
+        statefile_tend(&store);
+        us[i] = (float)(now_us() - start);
+    }
+    if (!us)
+        exit(1);
+    qsort(us, turns, sizeof(*us), up);
+    printf("%-34s %9.0f us, all but one in 10,000 %.0f us\n", name, us[turns - 1], us[turns - 1 - turns / 10000]);
+    free(us);
+}
+
+static void measure_turns(struct conn *c, unsigned nodes)
+{
+    struct conn *watcher = conn_open(&store, &ops, NULL, (struct actor){ 0, NO_TARGET }, SOCKET_KEY);
+    char file[64];
+
+    sprintf(file, "/dev/shm/xscore.%d", (int)getpid());
+    if (!watcher || !statefile_begin(&store, file))
+        exit(1);
+    longest(c, "longest turn: write, state file", XS_WRITE, nodes, 3 * nodes + 100000); /* it is written anew on the way */
+    longest(watcher, "longest turn: watch", XS_WATCH, nodes, 1000000);
+    statefile_end(&store);
+}
+
 int main(int argc, char **argv)
 {
     unsigned nodes = argc == 2 ? (unsigned)atoi(argv[1]) : 0;
     struct conn *c;
     char path[64];
 
+    mallopt(M_MXFAST, 0); /* as the daemon does */
     if (!nodes || !store_init(&store, &host) || !(c = conn_open(&store, &ops, NULL, (struct actor){ 0, NO_TARGET }, 0)))
         return 2;
     for (unsigned i = 0; i < nodes; i++) {
@@ -156,5 +206,6 @@ int main(int argc, char **argv)
     measure(c, "core: write", XS_WRITE, nodes);
     measure(c, "core: directory", XS_DIRECTORY, nodes);
     measure(c, "core: transaction (4 requests)", XS_TRANSACTION_START, nodes);
+    measure_turns(c, nodes);
     return 0;
 }

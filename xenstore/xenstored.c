@@ -10,6 +10,7 @@
 #include "xenstore/transport/update.h"
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,6 +256,7 @@ int main(int argc, char **argv)
         fputs("Try \"xenstored --help\".\n", stderr);
         return 2;
     }
+    mallopt(M_MXFAST, 0); /* else small pieces that were freed pile up, until one allocation has to join them all: milliseconds */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a state file that may not grow is an error like others */
     if (!prepare(&o) || !update_init(argv))

@@ -135,10 +135,9 @@ static void dump_conn(struct sbuf *b, struct conn *c, bool live)
     dump_in(b, c);
 }
 
-void state_dump(struct store *s, struct sbuf *b, bool live)
+/* What there is besides the tree and those who use it. */
+static void dump_rules(struct store *s, struct sbuf *b)
 {
-    char path[PATH_BUF] = "/";
-
     state_put(b, REC_STORE, "U", s->gen);
     for (int q = 0; q < QUOTA_COUNT; q++)
         state_put(b, REC_LIMIT, "uus", UINT32_MAX, s->limits[q], quota_name(q));
@@ -147,12 +146,58 @@ void state_dump(struct store *s, struct sbuf *b, bool live)
             dump_account(b, i * ACCOUNTS_PER_PAGE + k, &s->accounts[i][k]);
     for (uint32_t i = 0; i < SPECIAL_COUNT; i++)
         state_put(b, REC_SPECIAL, "up", i, s->special[i]);
-    tree_walk(s->live.root, path, 1, dump_node, b);
+}
+
+static void dump_users(struct store *s, struct sbuf *b, bool live)
+{
     for (const struct domain *d = s->domains; d; d = d->next)
         dump_domain(b, d);
     for (struct conn *c = s->conns; c; c = c->next)
         if (live || c->key < SOCKET_KEY)
             dump_conn(b, c, live);
+}
+
+void state_dump(struct store *s, struct sbuf *b, bool live)
+{
+    char path[PATH_BUF] = "/";
+
+    dump_rules(s, b);
+    tree_walk(s->live.root, path, 1, dump_node, b);
+    dump_users(s, b, live); /* behind the nodes that transactions have changed */
+}
+
+void state_begin(struct store *s, struct sbuf *b, struct snapshot *part)
+{
+    dump_rules(s, b);
+    dump_users(s, b, false);
+    part->root = node_get(s->live.root);
+    steps_begin(&part->steps, part->root);
+}
+
+bool state_more(struct snapshot *part, struct sbuf *b, unsigned nodes)
+{
+    const struct node *n;
+
+    while (nodes--) {
+        n = steps_next(&part->steps);
+        b->failed = b->failed || part->steps.failed;
+        if (!n || b->failed)
+            return true;
+        dump_node(b, part->steps.path, n);
+    }
+    return false;
+}
+
+void state_end(struct snapshot *part)
+{
+    steps_end(&part->steps);
+    node_put(part->root);
+    part->root = NULL;
+}
+
+void state_append(struct sbuf *b, const char *bytes, size_t len)
+{
+    put(b, bytes, len);
 }
 
 void journal_change(struct store *s, const struct actor *a, const struct change *ch)

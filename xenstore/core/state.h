@@ -60,6 +60,17 @@ enum record {
 void state_put(struct sbuf *b, enum record kind, const char *fields, ...);
 /* Append everything; `live`: with sockets and with what transactions did. */
 void state_dump(struct store *s, struct sbuf *b, bool live);
+/* The same in parts, for a journal: what is there besides the tree at once, as its domains' quotas bound it, then so many nodes at a time, of the tree as it was at
+ * the beginning. What changes meanwhile is for the caller to append behind. state_more returns whether it was the last part. */
+struct snapshot {
+    struct node *root;
+    struct steps steps;
+};
+void state_begin(struct store *s, struct sbuf *b, struct snapshot *part);
+bool state_more(struct snapshot *part, struct sbuf *b, unsigned nodes);
+void state_end(struct snapshot *part);
+/* Append what are records, or parts of them, already. */
+void state_append(struct sbuf *b, const char *bytes, size_t len);
 /* Make a fresh store what the records say. Returns NULL, or what is wrong with them. */
 const char *state_load(struct store *s, const char *bytes, size_t len, uint32_t running);
 

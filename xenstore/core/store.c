@@ -3,6 +3,7 @@
 #include "xenstore/core/store.h"
 #include "xenstore/core/conn.h"
 #include "xenstore/core/view.h"
+#include "xenstore/core/watch.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,6 @@ void store_free(struct store *s)
     for (int i = 0; i < SPECIAL_COUNT; i++)
         perms_put(s->special[i]);
     accounts_free(s);
-    free(s->watch_hash);
+    watch_free(s);
     memset(s, 0, sizeof(*s));
 }

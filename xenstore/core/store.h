@@ -20,6 +20,7 @@ struct watch;
 #define ACCOUNTS_PER_PAGE 256
 #define ACCOUNT_PAGES 256
 #define SPECIAL_COUNT 2
+#define WATCH_SEGMENTS 20 /* 33 million buckets */
 
 /* An introduced domain. The transport hangs its ring on `ring`. */
 struct domain {
@@ -71,7 +72,7 @@ struct store {
     struct domain *domains;
     struct conn *conns;
     struct lane lane;
-    struct watch **watch_hash;
+    struct watch **watch_hash[WATCH_SEGMENTS]; /* watch.c */
     size_t watch_buckets, watch_count;
     struct perms *special[SPECIAL_COUNT]; /* of @introduceDomain, @releaseDomain: who is told */
     char update_path[256];                /* what live-update will start, if it was said */

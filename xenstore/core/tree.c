@@ -360,3 +360,53 @@ void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *a
     if (fn(arg, path, n))
         walk_treap(n->kids, path, len, fn, arg);
 }
+
+/* Put n and the siblings before it on the stack, so that the first of them is on top. */
+static void steps_push(struct steps *w, const struct node *n, size_t len)
+{
+    for (; n && !w->failed; n = n->left) {
+        if (w->depth == w->room) {
+            size_t room = w->room ? 2 * w->room : 64;
+            struct steps_entry *p = realloc(w->stack, room * sizeof(*p));
+
+            w->failed = !p;
+            if (!p)
+                return;
+            w->stack = p;
+            w->room = room;
+        }
+        w->stack[w->depth++] = (struct steps_entry){ n, len };
+    }
+}
+
+void steps_begin(struct steps *w, const struct node *root)
+{
+    *w = (struct steps){ .path = "/" };
+    steps_push(w, root, 0);
+}
+
+const struct node *steps_next(struct steps *w)
+{
+    struct steps_entry top;
+    size_t len;
+
+    if (!w->depth || w->failed)
+        return NULL;
+    top = w->stack[--w->depth];
+    len = top.len + 1 + top.n->name_len;
+    w->failed = len >= PATH_BUF; /* cannot be: nobody can write there */
+    if (w->failed)
+        return NULL;
+    w->path[top.len] = '/';
+    memcpy(w->path + top.len + 1, top.n->name, top.n->name_len + 1u);
+    steps_push(w, top.n->right, top.len);
+    steps_push(w, top.n->kids, len == 1 ? 0 : len);
+    return w->failed ? NULL : top.n;
+}
+
+void steps_end(struct steps *w)
+{
+    free(w->stack);
+    w->stack = NULL;
+    w->depth = w->room = 0;
+}

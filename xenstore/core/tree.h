@@ -71,4 +71,19 @@ typedef bool (*tree_fn)(void *arg, const char *path, const struct node *n);
 void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *arg);
 /* The same without `dir` itself. */
 void tree_walk_kids(const struct node *dir, char *path, size_t len, tree_fn fn, void *arg);
+
+/* The same a node at a time, over a root that the caller keeps a reference to. A step
+ * returns the next node, its path in `path`, or NULL at the end, or without memory (`failed`). */
+struct steps {
+    struct steps_entry {
+        const struct node *n;
+        size_t len; /* of the path of n's parent */
+    } *stack;
+    size_t depth, room;
+    bool failed;
+    char path[PATH_BUF];
+};
+void steps_begin(struct steps *w, const struct node *root);
+const struct node *steps_next(struct steps *w);
+void steps_end(struct steps *w);
 #endif

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define HASH_START 2166136261u
+#define FIRST_BITS 6
+#define FIRST_SEGMENT ((size_t)1 << FIRST_BITS)
 
 static uint32_t hash_more(uint32_t h, const char *s, size_t len)
 {
@@ -16,30 +18,66 @@ static uint32_t hash_more(uint32_t h, const char *s, size_t len)
     return h;
 }
 
-static struct watch **bucket(struct store *s, uint32_t hash)
+/* The hash grows by one bucket at a time, so no addition is longer than others. Buckets lie in segments that never move: the first
+ * holds FIRST_SEGMENT, each later one as many as all before it. */
+static struct watch **slot(const struct store *s, size_t i)
 {
-    return &s->watch_hash[(hash ^ hash >> 15) & (s->watch_buckets - 1)];
+    int top = i < FIRST_SEGMENT ? 0 : 63 - __builtin_clzll(i);
+
+    return top ? &s->watch_hash[top - FIRST_BITS + 1][i - ((size_t)1 << top)] : &s->watch_hash[0][i];
+}
+
+static size_t place_of(uint32_t hash, size_t mask)
+{
+    return (hash ^ hash >> 15) & mask;
+}
+
+static struct watch **bucket(const struct store *s, uint32_t hash)
+{
+    size_t half = (size_t)1 << (63 - __builtin_clzll(s->watch_buckets)), i = place_of(hash, 2 * half - 1);
+
+    return slot(s, i < s->watch_buckets ? i : i - half); /* the upper half's bucket is not split off yet */
+}
+
+/* One more bucket, with what belongs into it of the one it is split off. */
+static void split(struct store *s)
+{
+    size_t n = s->watch_buckets, half = (size_t)1 << (63 - __builtin_clzll(n));
+    struct watch **from = slot(s, n - half), **to = slot(s, n), *w;
+
+    *to = NULL;
+    while ((w = *from))
+        if (place_of(w->hash, 2 * half - 1) == n) {
+            *from = w->hash_next;
+            w->hash_next = *to;
+            *to = w;
+        } else {
+            from = &w->hash_next;
+        }
+    s->watch_buckets++;
 }
 
 /* Keep chains short. Without memory they get longer, nothing else. */
 static void grow(struct store *s)
 {
-    size_t n = s->watch_buckets ? s->watch_buckets * 2 : 64, old = s->watch_buckets;
-    struct watch **from = s->watch_hash, **to, *w;
+    size_t n = s->watch_buckets;
+    struct watch ***segment;
 
-    if (s->watch_count < old || !(to = calloc(n, sizeof(*to))))
+    if (!n && (s->watch_hash[0] = calloc(FIRST_SEGMENT, sizeof(struct watch *))))
+        s->watch_buckets = FIRST_SEGMENT;
+    if (!n || s->watch_count < n || n >> (WATCH_SEGMENTS + FIRST_BITS - 1))
         return;
-    s->watch_hash = to;
-    s->watch_buckets = n;
-    for (size_t i = 0; i < old; i++)
-        while ((w = from[i])) {
-            struct watch **b = bucket(s, w->hash);
+    segment = &s->watch_hash[63 - __builtin_clzll(n) - FIRST_BITS + 1];
+    if (!*segment)
+        *segment = malloc(n * sizeof(struct watch *)); /* a power of two, as it is the first in there */
+    if (*segment)
+        split(s);
+}
 
-            from[i] = w->hash_next;
-            w->hash_next = *b;
-            *b = w;
-        }
-    free(from);
+void watch_free(struct store *s)
+{
+    for (int i = 0; i < WATCH_SEGMENTS; i++)
+        free(s->watch_hash[i]);
 }
 
 /* Where the bucket points to the watch, or NULL. */

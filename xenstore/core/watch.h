@@ -35,4 +35,6 @@ void watch_fire_removed(struct store *s, const char *path, const struct node *n)
 void watch_fire_special(struct store *s, const char *name);
 /* The permissions of a special name, a slot to replace them in, or NULL if there is no such name. */
 struct perms **watch_special(struct store *s, const char *name);
+/* Free the hash, when there are no watches any more. */
+void watch_free(struct store *s);
 #endif

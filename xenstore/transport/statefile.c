@@ -4,6 +4,7 @@
 #include "xenstore/transport/statefile.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #define STEP (256u << 10)   /* a file grows by at least that */
+#define STEP_MAX (256u << 10) /* and at most that, beyond what is wanted */
+#define PART_NODES 500u     /* written in a turn: a quarter of a millisecond */
+#define PART_BYTES (1u << 20) /* copied or given back in a turn */
 #define SLACK (1u << 20)    /* and is written anew at twice its first size and this */
 #define RETRY_TURNS 100000u /* rounds until it is tried again, after it could not be written */
 
@@ -29,10 +33,15 @@ struct file {
     size_t size; /* mapped */
     size_t base; /* records when it was begun */
     int fd;
+    struct snapshot part; /* while it is being written */
+    size_t copied;        /* of the current file's records: those before are in the snapshot, or behind it */
+    size_t seen;          /* of them at the last look */
 };
 
 static const char magic[8] = "bhstore1";
 static struct file *current;
+static struct file *next; /* takes its place when it is complete */
+static struct file *old;  /* had its place: given back by and by */
 static char *current_path;
 static unsigned retry;
 
@@ -49,10 +58,11 @@ static void place(struct file *f, void *mem, size_t size)
 static bool grow(struct sbuf *b, size_t room)
 {
     struct file *f = (struct file *)b;
-    size_t size = (sizeof(*f->head) + room + f->size / 4 + STEP) & ~(size_t)4095;
+    size_t more = f->size / 4 < STEP_MAX ? f->size / 4 : STEP_MAX;
+    size_t size = (sizeof(*f->head) + room + more + STEP) & ~(size_t)4095;
     void *mem;
 
-    if (posix_fallocate(f->fd, 0, (off_t)size)) /* else a full filesystem would be a signal in the middle of a request */
+    if (posix_fallocate(f->fd, (off_t)f->size, (off_t)(size - f->size))) /* else a full filesystem would be a signal in the middle of a request */
         return false;
     mem = f->head ? mremap(f->head, f->size, size, MREMAP_MAYMOVE) : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
     if (mem == MAP_FAILED)
@@ -65,14 +75,15 @@ static void file_free(struct file *f)
 {
     if (!f)
         return;
+    state_end(&f->part);
     if (f->head)
         munmap(f->head, f->size);
     close(f->fd);
     free(f);
 }
 
-/* Takes over fd. NULL: no room. */
-static struct file *file_new(struct store *s, int fd, bool live)
+/* An empty one. Takes over fd. NULL: no room. */
+static struct file *file_new(int fd)
 {
     struct file *f = calloc(1, sizeof(*f));
 
@@ -82,46 +93,143 @@ static struct file *file_new(struct store *s, int fd, bool live)
     }
     f->fd = fd;
     f->journal.buf.grow = grow;
-    if (grow(&f->journal.buf, 0)) {
-        state_dump(s, &f->journal.buf, live);
-        if (!f->journal.buf.failed) {
-            f->base = f->journal.buf.used;
-            f->head->committed = f->base;
-            memcpy(f->head->magic, magic, sizeof(magic)); /* last: until then it is no state */
-            return f;
-        }
-    }
+    if (grow(&f->journal.buf, 0))
+        return f;
     file_free(f);
     errno = ENOSPC;
     return NULL;
 }
 
-static bool write_anew(struct store *s)
+/* All records are in it: it is a state from now on. */
+static bool complete(struct file *f)
 {
-    char next[4096];
-    struct file *f = NULL;
-    int fd = -1;
-
-    if (snprintf(next, sizeof(next), "%s.new", current_path) < (int)sizeof(next))
-        fd = open(next, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        f = file_new(s, fd, false);
-    if (!f || rename(next, current_path)) {
-        store_log(s, "state %s: %s; a crash would lose the registry", current_path, strerror(errno));
-        file_free(f);
-        unlink(next);
+    if (f->journal.buf.failed) {
+        errno = ENOSPC;
         return false;
     }
-    file_free(current);
-    current = f;
-    s->journal = &f->journal;
+    f->base = f->journal.buf.used;
+    f->head->committed = f->base;
+    memcpy(f->head->magic, magic, sizeof(magic)); /* last: until then it is no state */
     return true;
+}
+
+static void next_path(char path[4096])
+{
+    if (snprintf(path, 4096, "%s.new", current_path) >= 4096)
+        path[0] = 0;
+}
+
+static void give_up(struct store *s)
+{
+    char path[4096];
+
+    store_log(s, "state %s: %s; %s", current_path, strerror(errno),
+              current ? "it is not written anew for now" : "a crash would lose the registry");
+    next_path(path);
+    file_free(next);
+    next = NULL;
+    unlink(path);
+}
+
+/* Begin a file that will take the current one's place. */
+static bool begin_anew(struct store *s)
+{
+    char path[4096];
+    int fd;
+
+    next_path(path);
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    next = fd >= 0 ? file_new(fd) : NULL;
+    if (!next) {
+        give_up(s);
+        return false;
+    }
+    next->copied = next->seen = current ? current->journal.buf.used : 0;
+    state_begin(s, &next->journal.buf, &next->part);
+    return true;
+}
+
+/* Behind the snapshot comes what has changed since. Returns whether that is all. */
+static bool catch_up(void)
+{
+    const struct sbuf *b = &current->journal.buf;
+    size_t n = b->used - next->copied, most = PART_BYTES + b->used - next->seen; /* so it ends, whatever comes in a turn */
+
+    if (n > most)
+        n = most;
+    state_append(&next->journal.buf, b->bytes + next->copied, n);
+    next->copied += n;
+    next->seen = b->used;
+    return next->copied == b->used || next->journal.buf.failed;
+}
+
+/* Go on with it. Returns false as long as it is not in its place; then `next` is NULL if it could not be written. */
+static bool go_on(struct store *s, unsigned nodes)
+{
+    char path[4096];
+
+    if (!state_more(&next->part, &next->journal.buf, nodes) || (current && !catch_up()))
+        return false;
+    next_path(path);
+    if (!complete(next) || rename(path, current_path)) {
+        give_up(s);
+        return false;
+    }
+    state_end(&next->part);
+    old = current;
+    current = next;
+    next = NULL;
+    s->journal = &current->journal;
+    return true;
+}
+
+/* All of it at once: at the start, or when there is no good file. */
+static bool write_anew(struct store *s)
+{
+    file_free(old);
+    old = NULL;
+    file_free(next);
+    next = NULL;
+    if (!begin_anew(s))
+        return false;
+    while (next)
+        if (go_on(s, UINT_MAX))
+            return true;
+    return false;
+}
+
+/* A file's memory is given back in parts too. */
+static void shrink(struct file *f)
+{
+    size_t size = f->size > PART_BYTES ? f->size - PART_BYTES : 0;
+
+    if (!size || ftruncate(f->fd, (off_t)size)) {
+        file_free(f);
+        old = NULL;
+        return;
+    }
+    munmap((char *)f->head + size, f->size - size);
+    f->size = size;
 }
 
 bool statefile_begin(struct store *s, const char *path)
 {
     current_path = strdup(path);
     return current_path && write_anew(s);
+}
+
+/* The current one's last record found no room: it is not the state any more. */
+static void replace_failed(struct store *s)
+{
+    struct file *failed = current;
+
+    current = NULL;
+    s->journal = NULL;
+    if (!write_anew(s)) {
+        retry = 1;
+        unlink(current_path);
+    }
+    file_free(failed);
 }
 
 void statefile_tend(struct store *s)
@@ -136,36 +244,42 @@ void statefile_tend(struct store *s)
         return;
     }
     b = &current->journal.buf;
-    if ((!b->failed && b->used <= 2 * current->base + SLACK) || write_anew(s))
-        return;
-    if (!b->failed) {
+    if (b->failed)
+        replace_failed(s);
+    else if (old)
+        shrink(old);
+    else if (next ? !go_on(s, PART_NODES) && !next : b->used > 2 * current->base + SLACK && !begin_anew(s))
         current->base = b->used; /* keep what is there, and try later */
-        return;
-    }
-    retry = 1;
-    s->journal = NULL; /* what is there is not the state any more */
-    file_free(current);
-    current = NULL;
-    unlink(current_path);
 }
 
 void statefile_end(struct store *s)
 {
+    char path[4096];
+
     s->journal = NULL;
+    file_free(old);
+    file_free(next);
     file_free(current);
-    current = NULL;
-    if (current_path)
+    if (current_path) {
+        next_path(path);
+        unlink(path);
         unlink(current_path);
+    }
     free(current_path);
+    old = next = current = NULL;
     current_path = NULL;
 }
 
 int statefile_live(struct store *s)
 {
     int fd = memfd_create("xenstored", MFD_CLOEXEC), copy = fd < 0 ? -1 : dup(fd);
-    struct file *f = copy < 0 ? NULL : file_new(s, copy, true);
+    struct file *f = copy < 0 ? NULL : file_new(copy);
+    bool ok = f;
 
-    if (!f && fd >= 0) {
+    if (ok)
+        state_dump(s, &f->journal.buf, true);
+    ok = ok && complete(f);
+    if (!ok && fd >= 0) {
         close(fd);
         fd = -1;
     }

@@ -2,7 +2,8 @@
 /*
  * The state in memory that outlives the daemon: a file mapped from a memory-backed filesystem (tmpfs), which holds the journal of
  * core/state.h and is written anew, as a snapshot under another name and then moved over the old, when it has
- * grown to more than twice what it began with; and the same in a nameless file for a live update.
+ * grown to more than twice what it began with: in parts, a part a turn, with what changed meanwhile behind it; and the same
+ * in a nameless file for a live update.
  */
 #ifndef XENSTORE_TRANSPORT_STATEFILE_H
 #define XENSTORE_TRANSPORT_STATEFILE_H
@@ -15,7 +16,7 @@ enum statefile { STATEFILE_NONE, STATEFILE_LOADED, STATEFILE_BAD };
 enum statefile statefile_load(struct store *s, const char *path, int fd);
 /* Write the state to `path` and keep it there from now on. False: it could not, and the log says why. */
 bool statefile_begin(struct store *s, const char *path);
-/* Between turns: write it anew if it has grown; try again if it could not be kept. */
+/* Between turns: a part of writing it anew if it has grown; try again if it could not be kept. */
 void statefile_tend(struct store *s);
 /* Stop keeping it; the file goes. */
 void statefile_end(struct store *s);
