@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # bench/xenstore.sh [NODES [CLIENTS]]: what requests cost our xenstored (without and with its state file) and Debian's two, the one in C
 # and oxenstored (package xen-utils-4.17), side by side on this machine, without a hypervisor. Needs build/xenstore/xenstored,
-# build/bench/xsload, build/bench/xscore (the core's share, without the kernel's) and build/bench/fakexen.so. oxenstored's socket is fixed: it is measured only where /run/xenstored/socket is free.
+# build/bench/xsload, build/bench/xscore (the core's share, without the kernel's), build/bench/xsfloor (the kernel's, without any) and build/bench/fakexen.so. oxenstored's socket is fixed: it is measured only where /run/xenstored/socket is free.
 set -eu
 cd "$(dirname "$0")/.."
 nodes=${1:-1000} clients=${2:-8}
@@ -27,13 +27,16 @@ load() { # NAME SOCKET DAEMON...: start it, load it, end it
     sleep 0.2
     daemon=$(pgrep -P "$pid" || echo "$pid") # ours has a supervisor
     grep VmRSS "/proc/$daemon/status" | tr -s '\t ' ' ' | sed 's/^/   before: /'
-    timeout 300 build/bench/xsload "$socket" "$daemon" "$nodes" "$clients" || true
+    timeout 300 build/bench/xsload "$socket" "$daemon" "$nodes" "$clients" $only || true
     grep VmRSS "/proc/$daemon/status" | tr -s '\t ' ' ' | sed 's/^/   after: /'
     kill "$pid"
     wait "$pid" 2>/dev/null || true
     pid=
 }
 
+only=floor
+load "nothing but recv and send" "$dir/socket" build/bench/xsfloor "$dir"
+only=
 load Bulkhead "$dir/socket" build/xenstore/xenstored --foreground --no-state --no-domain-ring --rundir "$dir"
 build/bench/xscore "$nodes"
 load "Bulkhead, state file" "$dir/socket" build/xenstore/xenstored --foreground --state /dev/shm/xsbench.$$ --no-domain-ring --rundir "$dir"

@@ -38,6 +38,7 @@ $(B)/tests/unit/xenstore_client_test: | $(B)/xenstore/xenstored
 
 # What requests cost: bench/xenstore.sh
 $(eval $(call host_prog,bench/xsload,bench/xsload.c,))
+$(eval $(call host_prog,bench/xsfloor,bench/xsfloor.c,))
 $(eval $(call host_prog,bench/xscore,bench/xscore.c $(XENSTORE_CORE) xenstore/transport/statefile.c,))
 $(B)/bench/fakexen.so: bench/fakexen.c
 	@mkdir -p $(@D)
