@@ -3,11 +3,11 @@
 XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c lane.c load.c path.c perm.c quota.c request.c state.c store.c \
                    tree.c txn.c view.c watch.c)
 $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE) \
-  $(addprefix xenstore/transport/,loop.c plainhost.c ring.c socket.c statefile.c supervise.c update.c xenhost.c),\
+  $(addprefix xenstore/transport/,loop.c plainhost.c ring.c ringconn.c socket.c statefile.c supervise.c update.c xenhost.c),\
   -levent_core -lxenevtchn -lxengnttab -lxenctrl))
 
 # The core on stubdoms/rt. It uses the installed headers' declarations of the C library, and of that only what rt and libc.c have.
-$(eval $(call guest_test,xenstore,,$(XENSTORE_CORE) xenstore/transport/ring.c $(addprefix stubdoms/xenstore/,host.c libc.c)))
+$(eval $(call guest_test,xenstore,,$(XENSTORE_CORE) $(addprefix xenstore/transport/,ring.c ringconn.c) $(addprefix stubdoms/xenstore/,host.c libc.c)))
 
 # The core's tests run its real sources, with allocations that can be made to fail.
 XENSTORE_TESTED := tests/unit/xenstore_fake.c $(XENSTORE_CORE)
@@ -16,7 +16,7 @@ $(foreach t,ops txn quota model fuzz,$(eval $(call unit_test,xenstore_$(t)_test,
   $(if $(filter fuzz,$(t)),tests/fuzz/xenstore.c),$(XENSTORE_FLAKY))))
 $(eval $(call unit_test,xenstore_ring_test,tests/unit/xenstore_ring_test.c xenstore/transport/ring.c))
 XENSTORE_PLAYED := tests/unit/xenstore_played.c $(XENSTORE_CORE) \
-  $(addprefix xenstore/transport/,loop.c ring.c statefile.c xenhost.c)
+  $(addprefix xenstore/transport/,loop.c ring.c ringconn.c statefile.c xenhost.c)
 $(eval $(call unit_test,xenstore_host_test,tests/unit/xenstore_host_test.c $(XENSTORE_PLAYED),,-levent_core))
 $(eval $(call unit_test,xenstore_crash_test,tests/unit/xenstore_crash_test.c $(XENSTORE_PLAYED),-include tests/unit/xenstore_dying.h,-levent_core))
 

@@ -2,14 +2,13 @@
 /* The core's host on rt: see host.h. Turns are rt's deferred work, one a connection, so each comes round in its order. */
 #include "stubdoms/xenstore/host.h"
 #include "rt/rt.h"
-#include "xenstore/core/conn.h"
-#include "xenstore/transport/ring.h"
+#include "xenstore/transport/ringconn.h"
 #include <stdlib.h>
 #include <xen/xen.h>
 #include <xen/grant_table.h>
 
 struct link {
-    struct ring ring;
+    struct ring ring; /* first: ringconn.h */
     struct conn *conn;
     void *page;
     uint32_t handle;
@@ -42,60 +41,10 @@ static void set_alarm(struct store *s, unsigned us)
     rt_timer_set(&alarm_timer, rt_now() + us * 1000ull);
 }
 
-static long link_read(struct conn *c, void *buf, size_t n)
+void ring_notify(struct ring *r)
 {
-    return ring_read(&((struct link *)c->transport)->ring, buf, n);
+    rt_event_send((uint32_t)((struct link *)r)->port);
 }
-
-static long link_write(struct conn *c, const void *buf, size_t n)
-{
-    return ring_write(&((struct link *)c->transport)->ring, buf, n);
-}
-
-static void link_begin(struct conn *c)
-{
-    struct link *l = c->transport;
-
-    ring_begin(&l->ring);
-    if (!ring_wants_reset(&l->ring))
-        return;
-    conn_reset(c);
-    ring_reset(&l->ring);
-}
-
-static bool link_flush(struct conn *c)
-{
-    struct link *l = c->transport;
-    bool more = ring_end(&l->ring);
-
-    if (l->ring.moved)
-        rt_event_send((uint32_t)l->port);
-    l->ring.moved = false;
-    return more;
-}
-
-static void link_position(const struct conn *c, uint32_t *in, uint32_t *out)
-{
-    ring_position(&((struct link *)c->transport)->ring, in, out);
-}
-
-static void link_resume(struct conn *c, uint32_t in)
-{
-    ring_resume(&((struct link *)c->transport)->ring, in);
-}
-
-static void link_over(struct conn *c, enum turn why)
-{
-    struct link *l = c->transport;
-
-    store_log(c->store, "domain %u: ring stopped", c->actor.domid);
-    conn_reset(c);
-    ring_stop(&l->ring, why == TURN_BAD ? XENSTORE_ERROR_PROTO : XENSTORE_ERROR_RINGIDX);
-    link_flush(c);
-}
-
-static const struct transport_ops ring_ops = { "ring", link_read, link_write, link_begin, link_flush, link_position, link_resume,
-                                               link_over };
 
 static void turn(void *arg)
 {
@@ -110,7 +59,7 @@ static void turn(void *arg)
     if (t == TURN_MORE)
         rt_defer(&l->turn);
     else if (t != TURN_IDLE)
-        link_over(l->conn, t);
+        l->conn->ops->over(l->conn, t);
 }
 
 static void kicked(void *arg)

@@ -4,7 +4,7 @@
  * run under, which that kernel allocates and waits for us to serve (/dev/xen/xenbus_backend, or /proc/xen/xsd_kva and xsd_port).
  */
 #include "xenstore/transport/loop.h"
-#include "xenstore/transport/ring.h"
+#include "xenstore/transport/ringconn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 #define EVENTS_A_TURN 64
 
 struct link {
-    struct ring ring;
+    struct ring ring; /* first: ringconn.h */
     struct conn *conn;
     void *page;
     bool granted; /* unmap by grant, else by munmap */
@@ -38,63 +38,10 @@ static struct link *own_ring; /* of the kernel we run under */
 static struct link **by_port;
 static size_t ports;
 
-static long link_read(struct conn *c, void *buf, size_t n)
+void ring_notify(struct ring *r)
 {
-    return ring_read(&((struct link *)c->transport)->ring, buf, n);
+    xenevtchn_notify(events, ((struct link *)r)->port);
 }
-
-static long link_write(struct conn *c, const void *buf, size_t n)
-{
-    return ring_write(&((struct link *)c->transport)->ring, buf, n);
-}
-
-static void link_begin(struct conn *c)
-{
-    struct link *l = c->transport;
-
-    ring_begin(&l->ring);
-    if (!ring_wants_reset(&l->ring))
-        return;
-    conn_reset(c);
-    ring_reset(&l->ring);
-    store_log(c->store, "domain %u: ring reconnected", c->actor.domid);
-}
-
-static bool link_flush(struct conn *c)
-{
-    struct link *l = c->transport;
-    bool more = ring_end(&l->ring);
-
-    if (l->ring.moved)
-        xenevtchn_notify(events, l->port);
-    l->ring.moved = false;
-    return more;
-}
-
-static void link_position(const struct conn *c, uint32_t *in, uint32_t *out)
-{
-    ring_position(&((struct link *)c->transport)->ring, in, out);
-}
-
-static void link_resume(struct conn *c, uint32_t in)
-{
-    ring_resume(&((struct link *)c->transport)->ring, in);
-}
-
-static void link_over(struct conn *c, enum turn why)
-{
-    struct link *l = c->transport;
-    bool long_msg = why == TURN_BAD;
-
-    store_log(c->store, "domain %u: ring stopped, %s", c->actor.domid,
-              long_msg ? "a message is longer than allowed" : "an index is impossible");
-    conn_reset(c);
-    ring_stop(&l->ring, long_msg ? XENSTORE_ERROR_PROTO : XENSTORE_ERROR_RINGIDX);
-    link_flush(c);
-}
-
-static const struct transport_ops ring_ops = { "ring", link_read, link_write, link_begin, link_flush, link_position, link_resume,
-                                               link_over };
 
 static void link_free(struct link *l)
 {
