@@ -13,6 +13,7 @@ run to run, so that bench/check can hold it against the committed figure. `bette
 """
 import datetime
 import json
+import os
 import subprocess
 import sys
 
@@ -74,7 +75,8 @@ class Report:
 
     def save(self, peer):
         """Write build/bench/NAME.json."""
-        command = " ".join(["bench/run", *(["--peer", peer] if peer else []), self.name])
+        settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("BENCH_")]
+        command = " ".join([*settings, "bench/run", *(["--peer", peer] if peer else []), self.name])
         whole = {"name": self.name, "taken": datetime.date.today().isoformat(), "command": command, "versions": versions(peer),
                  "figures": self.figures, "curves": self.curves}
         path = machine.BUILD / "bench" / f"{self.name}.json"

@@ -51,7 +51,7 @@ def measure(report, peer):
 
     def kept(found, total):
         return (found["free_before_mib"][0] - found["free_with_mib"][0]) * 1024 / total - TINY_MIB * 1024
-    report.figure("memory per domain beside its own", kept(ours, count), "KiB", "free memory before and with them, in MiB, by their number",
+    report.figure("memory per domain beside its own", kept(ours, count), "KiB", "free memory before and with them, by their number; Xen's pool for tables (shadow_memory) is 8 MiB of it",
                   xen=kept(theirs, len(theirs["create_us"])) if theirs else None)
     report.figure("memory not given back", ours["free_before_mib"][0] - ours["free_after_mib"][0], "MiB", "after all are destroyed",
                   xen=theirs["free_before_mib"][0] - theirs["free_after_mib"][0] if theirs else None)
