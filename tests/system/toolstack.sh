@@ -59,11 +59,20 @@ bh create -p /tmp/t.cfg 2>&1 | grep -q 't.cfg:5: odd: unknown key' || fail "no w
 [ "$(state t)" = "p " ] || fail "not paused: $(state t)"
 bh rename t u || fail "bh rename"
 [ "$(bh domname "$(bh domid u)")" = u ] || fail "domid, domname"
+refused "no domain called 't'" bh domid t
+[ "$(xenstore-list /tool/bh/names | sort | tr '\n' ' ')" = "disk guest u " ] || fail "index of names: $(xenstore-list /tool/bh/names)"
+id=$(bh domid u)
+bh rename u v+.1 && [ "$(bh domid v+.1)" = "$id" ] && [ "$(xenstore-read /tool/bh/names/v@2b@2e1)" = "$id" ] || fail "a name with a + and a ."
+refused "is called 'v+.1' already" bh rename guest v+.1
+xenstore-rm /tool/bh/names/v@2b@2e1
+[ "$(bh domid v+.1)" = "$id" ] || fail "a domain that is not in the index of names is not found"
+bh rename v+.1 u || fail "bh rename back"
 bh unpause u || fail "bh unpause"
 becomes u s 20
 says t 'tick 3' 10
 bh destroy u || fail "bh destroy"
 bh list u 2>/dev/null && fail "u is still there"
+xenstore-exists /tool/bh/names/u && fail "u is still in the index of names"
 
 # consoles replay
 timeout 2 bh console disk </dev/null >/tmp/console

@@ -147,19 +147,13 @@ int verb_rename(struct handles *h, int argc, char **argv)
 {
     uint32_t domid, other;
     struct err ignored;
-    char path[64];
     if (guest_argument(h, argv[1], "rename", &domid))
         return 1;
     if (!domain_find(h, argv[2], &other, &ignored))
         return complain("rename: domain %u is called '%s' already", other, argv[2]);
     if (!argv[2][0] || strlen(argv[2]) > 63 || strspn(argv[2], "0123456789") == strlen(argv[2]) || strchr(argv[2], '/'))
         return complain("rename: '%s' cannot name a domain", argv[2]);
-    snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-    if (store_write(h, path, argv[2]))
-        return complain("rename: %s", strerror(errno));
-    snprintf(path, sizeof(path), "/tool/bh/%u/name", domid);
-    store_write(h, path, argv[2]);
-    return 0;
+    return store_rename(h, domid, argv[2]) ? complain("rename: %s", strerror(errno)) : 0;
 }
 
 int verb_kill(struct handles *h, int argc, char **argv)

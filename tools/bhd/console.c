@@ -51,6 +51,7 @@ struct console {
 
 static struct handles *h;
 static struct console *consoles;
+static struct console *by_id[DOMID_FIRST_RESERVED]; /* the same */
 
 /* --- output --- */
 
@@ -258,7 +259,7 @@ static void console_open(uint32_t domid)
     }
     c->log = fopen(c->log_path, "ae");
     c->next = consoles;
-    consoles = c;
+    consoles = by_id[c->domid] = c;
     snprintf(tty, sizeof(tty), "/local/domain/%u/console/tty", domid);
     store_write(h, tty, c->path);
     drain(c);
@@ -266,14 +267,12 @@ static void console_open(uint32_t domid)
 
 void console_seen(uint32_t domid, bool alive)
 {
-    if (!alive)
+    if (!alive || domid >= DOMID_FIRST_RESERVED)
         return; /* swept: a mapping would keep the dying domain's page */
-    for (struct console *c = consoles; c; c = c->next)
-        if (c->domid == domid) {
-            c->seen = true;
-            return;
-        }
-    console_open(domid);
+    if (by_id[domid])
+        by_id[domid]->seen = true;
+    else
+        console_open(domid);
 }
 
 void consoles_swept(void)
@@ -285,6 +284,7 @@ void consoles_swept(void)
             p = &c->next;
         } else {
             *p = c->next;
+            by_id[c->domid] = NULL;
             console_close(c);
         }
     }

@@ -14,6 +14,7 @@
 
 static struct handles *h;
 static struct dom *doms;
+static struct dom *by_id[DOMID_FIRST_RESERVED]; /* the same, NULL for what is none of ours */
 static uint64_t noticed_ns; /* when the event at hand came in */
 
 static const char *reason_name(unsigned reason)
@@ -90,17 +91,14 @@ static struct dom *learn(uint32_t domid)
     d->later.fn = later_fired;
     d->later.arg = d;
     d->next = doms;
-    doms = d;
+    doms = by_id[domid] = d;
     watch_failed(d, true);
     return d;
 }
 
 static struct dom *find(uint32_t domid)
 {
-    struct dom *d = doms;
-    while (d && d->domid != domid)
-        d = d->next;
-    return d;
+    return domid < DOMID_FIRST_RESERVED ? by_id[domid] : NULL;
 }
 
 /* --- restart in place --- */
@@ -271,6 +269,7 @@ static void sweep(void)
             continue;
         }
         *p = d->next;
+        by_id[d->domid] = NULL;
         host_timer_cancel(&d->later);
         watch_failed(d, false);
         free(d);
@@ -299,30 +298,60 @@ static void scan(void)
     sweep();
 }
 
+/* Domains that bh has named and not yet introduced: who is new is then known without a look at all the others. */
+static uint32_t expected[16];
+static unsigned nr_expected;
+
+static bool scanning;
+
 void domains_scan(void *arg)
 {
-    static bool scanning;
     if (scanning)
         return;
     scanning = true;
+    nr_expected = 0; /* they are all looked at */
     noticed_ns = host_now();
     scan();
     scanning = false;
 }
 
-static void store_changed(const char *path, void *arg)
+static void released(const char *path, void *arg)
 {
     domains_scan(NULL);
 }
 
-/* `bh rename` */
+static void introduced(const char *path, void *arg)
+{
+    unsigned n = nr_expected;
+    if (scanning)
+        return;
+    nr_expected = 0;
+    if (!n || n > sizeof(expected) / sizeof(expected[0])) {
+        domains_scan(NULL); /* another tool's, or too many at once */
+        return;
+    }
+    scanning = true;
+    noticed_ns = host_now();
+    for (unsigned i = 0; i < n; i++) {
+        xc_domaininfo_t info;
+        if (!domain_info(h, expected[i], &info))
+            look_at(&info);
+    }
+    scanning = false;
+}
+
+/* `bh create` or `bh rename` */
 static void policy_changed(const char *path, void *arg)
 {
     unsigned domid;
     int used = 0;
     struct dom *d;
-    if (sscanf(path, "/tool/bh/%u/name%n", &domid, &used) == 1 && used && !path[used] && (d = find(domid)))
+    if (sscanf(path, "/tool/bh/%u/name%n", &domid, &used) != 1 || !used || path[used])
+        return;
+    if ((d = find(domid)))
         read_text(domid, "name", d->name, sizeof(d->name));
+    else if (nr_expected++ < sizeof(expected) / sizeof(expected[0]))
+        expected[nr_expected - 1] = domid;
 }
 
 int domains_start(struct handles *handles)
@@ -334,7 +363,7 @@ int domains_start(struct handles *handles)
         host_log("cannot bind VIRQ_DOM_EXC: %s; is another supervisor running?", strerror(-port));
         return -1;
     }
-    if (host_xs_watch("@introduceDomain", store_changed, NULL) || host_xs_watch("@releaseDomain", store_changed, NULL) ||
+    if (host_xs_watch("@introduceDomain", introduced, NULL) || host_xs_watch("@releaseDomain", released, NULL) ||
         host_xs_watch("/tool/bh", policy_changed, NULL)) {
         host_log("cannot watch xenstore: %s", strerror(errno));
         return -1;

@@ -42,9 +42,8 @@ int backend_find(struct handles *h, const char *backend, uint32_t *domid, struct
 
 static int check_name(struct creation *c)
 {
-    struct err ignored;
     uint32_t other;
-    if (!domain_find(c->h, c->cfg->name, &other, &ignored))
+    if (!domain_named(c->h, c->cfg->name, &other))
         return err_set(c->e, "name: domain '%s' exists already (id %u)", c->cfg->name, other);
     return 0;
 }

@@ -94,22 +94,47 @@ static int find_number(struct handles *h, const char *who, uint32_t *domid, stru
     return 0;
 }
 
+/* What a path may not hold is written as '@' and two hexadecimal digits; a name has no '@' of its own. */
+void name_node(const char *name, char node[NAME_NODE])
+{
+    int at = snprintf(node, NAME_NODE, "/tool/bh/names/");
+    for (; *name && at < NAME_NODE - 4; name++)
+        at += snprintf(node + at, (size_t)(NAME_NODE - at), isalnum((unsigned char)*name) || *name == '-' || *name == '_' ? "%c" : "@%02x",
+                       (unsigned char)*name);
+}
+
+static bool is_called(struct handles *h, uint32_t domid, const char *name)
+{
+    xc_domaininfo_t info;
+    char *is = domain_name(h, domid);
+    bool called = is && !strcmp(is, name) && !domain_info(h, domid, &info);
+    free(is);
+    return called;
+}
+
+int domain_named(struct handles *h, const char *name, uint32_t *domid)
+{
+    char node[NAME_NODE];
+    unsigned len;
+    name_node(name, node);
+    char *text = xs_read(h->xs, XBT_NULL, node, &len);
+    *domid = text ? (uint32_t)strtoul(text, NULL, 10) : 0; /* nobody indexes the control domain */
+    free(text);
+    return is_called(h, *domid, name) ? 0 : -1;
+}
+
 int domain_find(struct handles *h, const char *who, uint32_t *domid, struct err *e)
 {
     unsigned n = 0;
-    int found = 0;
+    bool found = false;
     if (isdigit((unsigned char)who[0]))
         return find_number(h, who, domid, e);
+    if (!domain_named(h, who, domid))
+        return 0;
     char **ids = xs_directory(h->xs, XBT_NULL, "/local/domain", &n);
     for (unsigned i = 0; i < n && !found; i++) {
-        xc_domaininfo_t info;
-        uint32_t id = (uint32_t)strtoul(ids[i], NULL, 10);
-        char *name = domain_name(h, id);
-        if (name && !strcmp(name, who) && !domain_info(h, id, &info)) {
-            *domid = id;
-            found = 1;
-        }
-        free(name);
+        *domid = (uint32_t)strtoul(ids[i], NULL, 10);
+        found = is_called(h, *domid, who);
     }
     free(ids);
     return found ? 0 : err_set(e, "no domain called '%s'", who);

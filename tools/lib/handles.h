@@ -31,7 +31,12 @@ int bh_call(struct handles *h, unsigned cmd);
 /* The same operation, without arguments. On success h->op->u.info is what the hypervisor gave back. */
 int bh_simple(struct handles *h, unsigned cmd, uint32_t domid);
 
-/* Domain by number or by name (xenstore). 0 or -1: "no domain called ...". */
+/* The registry's index of names, written with a domain's other nodes by whoever makes, renames or forgets it (store.h): NAME_NODE bytes. */
+#define NAME_NODE 224
+void name_node(const char *name, char node[NAME_NODE]);
+/* Domain by name, through that index: as quick with a thousand domains as with one. 0 or -1. */
+int domain_named(struct handles *h, const char *name, uint32_t *domid);
+/* Domain by number or by name, also one that other tools have made (then every name is read). 0 or -1: "no domain called ...". */
 int domain_find(struct handles *h, const char *who, uint32_t *domid, struct err *e);
 /* Information about exactly this domain; 0 or -1 (ESRCH). */
 int domain_info(struct handles *h, uint32_t domid, xc_domaininfo_t *info);

@@ -42,7 +42,7 @@ __attribute__((format(printf, 4, 5))) static void tx_write(struct tx *t, const c
     va_list ap;
     if (t->error)
         return;
-    snprintf(path, sizeof(path), "%s/%s", dir, node);
+    snprintf(path, sizeof(path), "%s%s%s", dir, node[0] ? "/" : "", node);
     va_start(ap, fmt);
     vsnprintf(value, sizeof(value), fmt, ap);
     va_end(ap);
@@ -137,7 +137,9 @@ static void write_owned(struct tx *t, const struct domain_args *a)
 
 static void write_policy(struct tx *t, const struct domain_args *a)
 {
-    char dir[64];
+    char dir[64], node[NAME_NODE];
+    name_node(a->cfg->name, node);
+    tx_write(t, node, "", "%u", a->b->domid);
     snprintf(dir, sizeof(dir), "/tool/bh/%u", a->b->domid);
     tx_write(t, dir, "name", "%s", a->cfg->name);
     tx_write(t, dir, "config", "%s", a->cfg->file);
@@ -443,6 +445,43 @@ static void forget_kind(struct handles *h, uint32_t domid, const char *kind)
     free(ids);
 }
 
+/* Take the domain's name out of the index, unless another has it by now. */
+static void forget_name(struct handles *h, uint32_t domid)
+{
+    char node[NAME_NODE], *name = store_read(h, "/tool/bh/%u/name", domid);
+    unsigned long holder;
+    if (name) {
+        name_node(name, node);
+        if (!store_number(h, &holder, "%s", node) && holder == domid)
+            store_rm(h, node);
+    }
+    free(name);
+}
+
+struct renaming {
+    uint32_t domid;
+    const char *name;
+};
+
+static void write_name(struct tx *t, const void *arg)
+{
+    const struct renaming *r = arg;
+    char path[PATH_MAX_BYTES], node[NAME_NODE];
+    snprintf(path, sizeof(path), "/local/domain/%u", r->domid);
+    tx_write(t, path, "name", "%s", r->name);
+    snprintf(path, sizeof(path), "/tool/bh/%u", r->domid);
+    tx_write(t, path, "name", "%s", r->name);
+    name_node(r->name, node);
+    tx_write(t, node, "", "%u", r->domid);
+}
+
+int store_rename(struct handles *h, uint32_t domid, const char *name)
+{
+    struct renaming r = {domid, name};
+    forget_name(h, domid);
+    return transact(h, write_name, &r);
+}
+
 void store_forget(struct handles *h, uint32_t domid)
 {
     char path[PATH_MAX_BYTES];
@@ -453,6 +492,7 @@ void store_forget(struct handles *h, uint32_t domid)
     if (vm && !strncmp(vm, "/vm/", 4) && strlen(vm) == 40)
         store_rm(h, vm);
     free(vm);
+    forget_name(h, domid);
     snprintf(path, sizeof(path), "/tool/bh/%u", domid);
     store_rm(h, path);
     snprintf(path, sizeof(path), "/local/domain/%u", domid);

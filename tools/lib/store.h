@@ -33,6 +33,8 @@ char *store_backend(struct handles *h, const char *kind, uint32_t domid, uint32_
  * force: remove even if the backend does not answer; else -1 then. */
 int store_remove_device(struct handles *h, const char *kind, uint32_t domid, uint32_t devid, unsigned ms, bool force,
                         struct err *e);
+/* Gives a domain another name, which is free. 0 or -1 with errno. */
+int store_rename(struct handles *h, uint32_t domid, const char *name);
 /* Removes a dead domain's devices and nodes, and tells xenstored to look for dead domains. */
 void store_forget(struct handles *h, uint32_t domid);
 /* XS_CONTROL `domains`, or release for another xenstored. */
