@@ -75,7 +75,7 @@ static void rx_slots(volatile struct ring_shared *s, uint32_t index, const struc
             rx_extra(e, n);
             continue;
         }
-        uint32_t bytes = left < PAGE_BYTES ? left : PAGE_BYTES;
+        uint32_t room = first && n->first && n->first < PAGE_BYTES ? n->first : PAGE_BYTES, bytes = left < room ? left : room;
         left -= bytes;
         unsigned flags = first ? n->flags | (n->gso ? NETRXF_extra_info : 0u) : 0;
         e->rsp.offset = 0;

@@ -25,10 +25,11 @@ struct nring_tx_note {
 struct nring_rx_note {
     uint16_t slots;
     uint16_t flags;  /* NETRXF_csum_blank, NETRXF_data_validated of the first slot */
-    uint32_t len;    /* bytes, 4096 in each slot but the last */
+    uint32_t len;    /* bytes, 4096 in each slot but the first and the last */
     uint16_t mss;    /* with gso */
     uint8_t gso;     /* 0 or XEN_NETIF_GSO_TYPE_*: slot 1 is extra info */
     uint8_t error;   /* every slot is answered NETIF_RSP_ERROR */
+    uint16_t first;  /* bytes in the first slot; 0: 4096, or all there are */
 };
 
 /* Attach to one page of ring memory; what a predecessor began to answer is finished when adopting. As ring_attach(). */

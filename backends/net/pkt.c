@@ -22,7 +22,7 @@ static int add(uint8_t *data, bool big)
     struct pkt *p = host_alloc(sizeof(*p));
     if (!p)
         return -ENOMEM;
-    p->data = data;
+    p->base = data;
     p->big = big;
     give_back(p);
     return 0;
@@ -48,14 +48,14 @@ struct pkt *pkt_new(uint32_t len)
 {
     bool big = len > PKT_SMALL;
     struct pkt **list = big ? &free_big : &free_small, *p = *list;
-    _Static_assert(PKT_MAX <= PKT_BIG_PAGES * PKT_PAGE, "the largest packet fits a big one");
+    _Static_assert(PKT_MAX <= (PKT_BIG_PAGES - 1) * PKT_PAGE, "the largest packet fits a big one, wherever in its first page it starts");
     if (!p || len > PKT_MAX)
         return NULL;
     *list = p->next;
     --*(big ? &n_big : &n_small);
-    uint8_t *data = p->data;
+    uint8_t *base = p->base;
     memset(p, 0, sizeof(*p));
-    p->data = data;
+    p->data = p->base = base;
     p->big = big;
     p->len = len;
     p->refs = 1;

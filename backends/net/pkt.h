@@ -3,8 +3,9 @@
  * Ethernet frames in the memory of a net domain, and what is done to them in software.
  *
  * Interface: pkt_pool() once; pkt_new(), pkt_hold(), pkt_put(); pkt_parse() and what needs its result below it.
- * Rules: data is contiguous; a small packet lies within one page, a big one starts on a page boundary, so that a grant
- * copy of it is one operation for each page. Nothing here trusts a byte of the frame.
+ * Rules: data is contiguous; a small packet lies within one page, a big one starts on a page boundary or, by pkt_shift(), so that
+ * its pages are those of the front it came from: then a grant copy of it is one operation for each page. Nothing here trusts a
+ * byte of the frame.
  */
 #ifndef BACKENDS_PKT_H
 #define BACKENDS_PKT_H
@@ -14,7 +15,7 @@
 
 #define PKT_PAGE 4096u
 #define PKT_SMALL 2048u
-#define PKT_BIG_PAGES 16u
+#define PKT_BIG_PAGES 17u
 #define PKT_MAX 65535u        /* bytes of one packet */
 #define PKT_ETH 14u           /* bytes of an Ethernet header */
 #define PKT_MSS_MIN 88u       /* smaller segments are refused: they cost more than they carry */
@@ -22,7 +23,7 @@
 #define PKT_UDP 17
 
 struct pkt {
-    uint8_t *data;
+    uint8_t *data, *base; /* base: of the buffer that it lies in */
     uint32_t len;
     unsigned refs;
     bool big;
@@ -39,6 +40,8 @@ struct pkt {
 
 int pkt_pool(unsigned small, unsigned big); /* 0 or -ENOMEM */
 struct pkt *pkt_new(uint32_t len);          /* len <= PKT_MAX, flags cleared, contents undefined; NULL = none left */
+/* Let a big packet, still without contents, start this many bytes later, less than a page. */
+static inline void pkt_shift(struct pkt *p, uint32_t bytes) { p->data = p->base + bytes; }
 struct pkt *pkt_hold(struct pkt *p);
 void pkt_put(struct pkt *p);
 unsigned pkt_free_small(void);

@@ -74,9 +74,16 @@ struct batch {
 };
 static struct batch batch; /* one queue at a time */
 
+/* Of its first page a large packet may fill the end only (pkt_shift). */
+static uint32_t first_bytes(const struct pkt *p)
+{
+    uint32_t room = PAGE_BYTES - ((uintptr_t)p->data & (PAGE_BYTES - 1));
+    return p->len < room ? p->len : room;
+}
+
 static unsigned slots_of(const struct pkt *p)
 {
-    return (p->len + PAGE_BYTES - 1) / PAGE_BYTES + (p->gso != 0);
+    return 1 + (p->len - first_bytes(p) + PAGE_BYTES - 1) / PAGE_BYTES + (p->gso != 0);
 }
 
 /* Enough buffers for n slots? Otherwise the front shall say when. */
@@ -105,6 +112,7 @@ static void take(struct vif_queue *q, struct pkt *p)
     memset(n, 0, sizeof(*n));
     n->slots = (uint16_t)slots;
     n->len = p->len;
+    n->first = (uint16_t)first_bytes(p);
     n->mss = p->mss;
     n->gso = p->gso == 4 ? XEN_NETIF_GSO_TYPE_TCPV4 : p->gso ? XEN_NETIF_GSO_TYPE_TCPV6 : 0;
     n->flags = p->csum_blank ? NETRXF_csum_blank | NETRXF_data_validated : p->validated ? NETRXF_data_validated : 0;
@@ -115,7 +123,7 @@ static void take(struct vif_queue *q, struct pkt *p)
         ring_take(&q->rx, &req, sizeof(req));
         if (p->gso && s == 1)
             continue; /* its slot carries the extra info, its buffer nothing */
-        uint32_t bytes = p->len - at < PAGE_BYTES ? p->len - at : PAGE_BYTES;
+        uint32_t room = s ? PAGE_BYTES : n->first, bytes = p->len - at < room ? p->len - at : room;
         batch.op[batch.nops++] = (struct host_copy){.ref = req.gref, .dom = q->vif->xb->domid, .len = (uint16_t)bytes,
                                                     .to_guest = true, .local = p->data + at, .status = -1};
         at += bytes;

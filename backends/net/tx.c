@@ -132,6 +132,19 @@ static bool check_gso(const struct wanted *w, struct pkt *p)
     return p->mss >= PKT_MSS_MIN;
 }
 
+/* Where in its first page a large packet has to start for our pages to be the front's: what is behind the first part that ends with
+ * its page then takes one copy a page, not two. */
+static uint32_t shift_of(const struct wanted *w, uint32_t total)
+{
+    uint32_t bytes = 0;
+    for (unsigned i = 0; i + 1 < w->n && total > 2 * PAGE_BYTES; i++) {
+        bytes += w->slot[i].size;
+        if ((uint32_t)w->slot[i].offset + w->slot[i].size == PAGE_BYTES)
+            return -bytes % PAGE_BYTES;
+    }
+    return 0;
+}
+
 /* Grant copies of all parts; none crosses a page of ours. */
 static void plan_copies(struct vif_queue *q, struct item *it, const struct wanted *w)
 {
@@ -172,6 +185,7 @@ static enum taken take_one(struct vif_queue *q, const char **why)
         if (it->p && check_gso(&w, it->p)) {
             it->p->csum_blank = w.slot[0].flags & NETTXF_csum_blank;
             it->p->validated = w.slot[0].flags & (NETTXF_csum_blank | NETTXF_data_validated);
+            pkt_shift(it->p, shift_of(&w, total));
             plan_copies(q, it, &w);
         } else if (it->p) {
             it->note.status = NETIF_RSP_ERROR;

@@ -148,12 +148,14 @@ void nf_push(struct netfront *f, unsigned slots)
 
 bool nf_send(struct netfront *f, const void *data, unsigned len, unsigned flags, unsigned gso, unsigned mss)
 {
-    unsigned pages = (len + 4095) / 4096, n = 0;
+    unsigned pages = (len + 4095) / 4096 + (f->head ? 2 : 0), n = 0, bytes;
     if (nf_free(f) < pages + (gso != 0))
         return false;
     struct netif_tx_request *r = NULL;
-    for (unsigned at = 0; at < len; at += 4096) {
-        unsigned bytes = len - at < 4096 ? len - at : 4096, offset = (4096 - bytes) / 2;
+    for (unsigned at = 0; at < len; at += bytes) {
+        unsigned room = !f->head || at > f->head ? 4096 : at ? 2096 : f->head;
+        bytes = len - at < room ? len - at : room;
+        unsigned offset = f->head && at > f->head ? 0 : f->head && at ? 4096 - room : (4096 - bytes) / 2;
         if (r)
             r->flags |= NETTXF_more_data;
         r = nf_slot(f, n, at ? bytes : len);

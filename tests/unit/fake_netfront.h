@@ -25,6 +25,7 @@ struct netfront {
     uint8_t last[70000]; /* the packet received last */
     unsigned last_len, last_flags;
     struct netif_extra_info last_gso;
+    unsigned head; /* 0, or it sends like Linux: so many bytes in a slot of their own, then pages from the middle of one on */
     void (*received)(struct netfront *f); /* for each packet */
 };
 struct netfront *nf_new(uint16_t dom, uint8_t mac_end); /* toolstack's nodes */

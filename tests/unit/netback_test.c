@@ -165,6 +165,12 @@ static void offloads(void)
     settle();
     CHECK(b->packets == 1 && b->last_len == 60000 && b->last_gso.u.gso.size == 1448 && !memcmp(b->last, frame, 60000));
     CHECK(b->last_gso.u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4 && (b->last_flags & NETRXF_csum_blank));
+    a->head = 54; /* each page of it is one copy, here and there, wherever the first one starts */
+    unsigned copies = fake->copies;
+    CHECK(nf_send(a, frame, 60000, NETTXF_csum_blank | NETTXF_data_validated, XEN_NETIF_GSO_TYPE_TCPV4, 1448));
+    settle();
+    CHECK(b->packets == 2 && b->last_len == 60000 && !memcmp(b->last, frame, 60000));
+    CHECK(fake->copies - copies == 2 + 15 + 1 + 15);
     make_frame(outside, a->mac, 30000, true);
     CHECK(nf_send(a, frame, 30000, NETTXF_csum_blank | NETTXF_data_validated, XEN_NETIF_GSO_TYPE_TCPV4, 1448));
     settle();
@@ -176,7 +182,7 @@ static void offloads(void)
     make_frame(b->mac, a->mac, 500, true);
     CHECK(nf_send(a, frame, 500, NETTXF_csum_blank | NETTXF_data_validated, 0, 0));
     settle();
-    CHECK(b->packets == 2 && b->last_len == 500 && (b->last_flags & NETRXF_csum_blank) && b->last[50] == 0 && b->last[51] == 0);
+    CHECK(b->packets == 3 && b->last_len == 500 && (b->last_flags & NETRXF_csum_blank) && b->last[50] == 0 && b->last[51] == 0);
     CHECK(a->wrong == 0 && b->wrong == 0 && a->tx_error == 0 && pkt_free_small() == 256 && pkt_free_big() == 16);
 }
 

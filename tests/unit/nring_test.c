@@ -66,7 +66,7 @@ static void take(unsigned n)
 
 static const struct nring_tx_note tx_note = {.slots = 6, .status = NETIF_RSP_OKAY, .extras = 1u << 1 | 1u << 2};
 static const struct nring_rx_note rx_note = {.slots = 5, .flags = NETRXF_csum_blank | NETRXF_data_validated, .len = 16000,
-                                             .mss = 1448, .gso = XEN_NETIF_GSO_TYPE_TCPV6};
+                                             .mss = 1448, .gso = XEN_NETIF_GSO_TYPE_TCPV6, .first = 16000 - 3 * 4096};
 
 static bool tx_right(uint32_t from)
 {
@@ -91,7 +91,7 @@ static bool rx_right(uint32_t from)
         if (i == 1)
             continue;
         sum += (uint32_t)a->status;
-        good &= a->id == (uint16_t)(from + i + 1) && a->offset == 0 && a->flags == flags && a->status == (i == 4 ? 16000 - 3 * 4096 : 4096);
+        good &= a->id == (uint16_t)(from + i + 1) && a->offset == 0 && a->flags == flags && a->status == (i == 0 ? 16000 - 3 * 4096 : 4096);
     }
     return good && sum == 16000;
 }
