@@ -21,6 +21,8 @@ static inline unsigned bits_set(uint64_t word)
         n++;
     return n;
 }
+/* The word turned so that bit `first`, 0..63, comes first: to go through its bits from there on and around the end. */
+static inline uint64_t bits_turned(uint64_t word, unsigned first) { return word >> first | word << (-first & 63); }
 /* First clear bit below `bits`, or `bits`. */
 static inline unsigned bit_find_clear(const uint64_t *map, unsigned bits)
 {

@@ -246,16 +246,12 @@ static bool sated(const struct runq *q)
 /* Where a boosted unit runs soonest: on its own CPU or another that has the fewest boosted ones. */
 static unsigned soonest(const struct sched_unit *u)
 {
-    uint64_t may = u->affinity & online();
     unsigned best = u->cpu, fewest = ~0u;
 
-    for (unsigned i = 0; i < MAX_CPUS && fewest; i++) {
-        unsigned cpu = (u->cpu + i) % MAX_CPUS;
+    for (uint64_t left = bits_turned(u->affinity & online(), u->cpu); left && fewest; left &= left - 1) {
+        unsigned cpu = (u->cpu + (unsigned)__builtin_ctzll(left)) % 64, boosted;
         const struct runq *q = &per_cpu(credit_runq, cpu);
-        unsigned boosted;
 
-        if (!(may >> cpu & 1))
-            continue;
         boosted = __atomic_load_n(&q->count[BOOST], __ATOMIC_SEQ_CST) + (READ_ONCE(q->running) == BOOST) + (sated(q) ? CLASSES : 0);
         if (boosted < fewest) {
             fewest = boosted;
@@ -348,15 +344,15 @@ static struct sched_unit *take_from(unsigned from, enum class c, unsigned cpu)
 
 static struct sched_unit *choose(unsigned cpu, enum class *c)
 {
-    uint64_t cpus = online();
+    uint64_t turned = bits_turned(online(), cpu);
     struct sched_unit *u;
 
     for (unsigned n = 0, first = sated(&per_cpu(credit_runq, cpu)) ? AHEAD : BOOST; n < PARKED; n++) {
         *c = (first + n) % PARKED;
-        for (unsigned i = 0; i < MAX_CPUS; i++) { /* its own queue first, then its neighbours' */
-            unsigned from = (cpu + i) % MAX_CPUS;
+        for (uint64_t left = turned; left; left &= left - 1) { /* its own queue first, then its neighbours' */
+            unsigned from = (cpu + (unsigned)__builtin_ctzll(left)) % 64;
 
-            if (!(cpus >> from & 1) || !__atomic_load_n(&per_cpu(credit_runq, from).count[*c], __ATOMIC_SEQ_CST))
+            if (!__atomic_load_n(&per_cpu(credit_runq, from).count[*c], __ATOMIC_SEQ_CST))
                 continue;
             u = take_from(from, *c, cpu);
             if (u)

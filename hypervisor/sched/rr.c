@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Round robin with time slices: one queue per CPU. A unit that wakes with some of its slice left goes to the head and
- * preempts, so short work is served at once; when the slice is used up it waits its turn like all others.
+ * Round robin with time slices: one queue per CPU. A unit that wakes with some of its slice left goes to the head and preempts as
+ * soon as what runs has had its least time, so short work is served soon; when the slice is used up it waits its turn like all others.
  * A CPU whose queue is empty takes the longest waiting unit that may run on it from another's.
  */
 #include "sched/sched.h"
+#include "lib/bits.h"
 
 #define WORTH_RUNNING_NS 100000ull /* less of a slice than this does not count as left */
 
@@ -78,12 +79,11 @@ static struct sched_unit *take_from(unsigned from, unsigned cpu)
 
 static struct sched_unit *rr_pick(unsigned cpu)
 {
-    uint64_t online = __atomic_load_n(&sched_online, __ATOMIC_SEQ_CST);
+    uint64_t turned = bits_turned(__atomic_load_n(&sched_online, __ATOMIC_SEQ_CST), cpu);
     struct sched_unit *u = NULL;
 
-    for (unsigned i = 0; !u && i < MAX_CPUS; i++) /* its own queue first, then its neighbours' */
-        if (online >> ((cpu + i) % MAX_CPUS) & 1)
-            u = take_from((cpu + i) % MAX_CPUS, cpu);
+    for (; !u && turned; turned &= turned - 1) /* its own queue first, then its neighbours' */
+        u = take_from((cpu + (unsigned)__builtin_ctzll(turned)) % 64, cpu);
     if (u && u->slice_left < WORTH_RUNNING_NS)
         u->slice_left = SCHED_SLICE_NS;
     return u;

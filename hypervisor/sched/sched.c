@@ -247,9 +247,18 @@ bool sched_must_reschedule(void)
     return !u || c->reschedule || !runnable(u) || !allowed(u, this_cpu_id());
 }
 
+/* Something better may wait. What runs has its least time first: two that wake each other for every message hand over several
+ * at a time, and many that wake often do not keep others from running. */
 void sched_softirq(void)
 {
-    this_cpu(sched_cpu).reschedule = true;
+    struct sched_cpu *c = &this_cpu(sched_cpu);
+    const struct sched_unit *u = c->current;
+    uint64_t least = u ? MIN(u->state_since + SCHED_MIN_RUN_NS, u->slice_end) : 0;
+
+    if (least && now_ns() < least)
+        timer_set(&c->slice, least);
+    else
+        c->reschedule = true;
 }
 
 void sched_prod_late(void)

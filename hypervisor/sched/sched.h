@@ -11,6 +11,7 @@
 #include "lib/percpu.h"
 
 #define SCHED_SLICE_NS 5000000ull
+#define SCHED_MIN_RUN_NS 20000ull /* what a unit runs at least before a woken one takes its place, unless it stops by itself */
 /* What units share that are scheduled as one: a domain. Only the credit policy looks at it. */
 struct sched_group {
     struct list link;       /* groups that take part in accounting; LOCK_RUNQ */

@@ -39,7 +39,6 @@ void __wrap_spin_unlock(struct spinlock *l)
 }
 
 static struct sched_group group;
-
 static void cpus_start(unsigned n)
 {
     nr_cpus = n;
@@ -321,6 +320,12 @@ static void waking_preempts(void)
     CU_ASSERT_PTR_EQUAL(on[0], first);
     sched_wake(first); /* not blocked: nothing happens */
     CU_ASSERT_EQUAL(kicks[0], 1);
+    fake_cpu = 0;
+    CU_ASSERT_TRUE(sched_block(first, NULL, NULL));
+    for (unsigned i = 0; settle_all(), i < 3; i++, fake_now += SCHED_MIN_RUN_NS / 2) { /* what runs has its least time first */
+        sched_wake(first), settle_all();
+        CU_ASSERT_PTR_EQUAL(on[0], i < 2 ? other : first);
+    }
     for (unsigned i = 2; i < UNITS; i++)
         sched_unit_init(&unit[i], 0, &group);
     units_off();
@@ -393,8 +398,8 @@ static void timers_sorted(void)
 {
     static const unsigned delay[5] = {5, 1, 4, 2, 3};
 
-    fake_cpu = 0;
-    nr_fired = 0;
+    run_for(10 * MS); /* what is left of others' slices */
+    fake_cpu = nr_fired = 0;
     for (unsigned i = 0; i < 8; i++) {
         fired[i] = 0;
         timer_init(&timers[i], fire, &fired[i]);
