@@ -1,29 +1,25 @@
 # SPDX-License-Identifier: MIT
 """Boots that the disk's measurements share: the cases of bench/iobench.c in the guest, or by the bare driver in the disk domain.
 
-Cases: {(name, bytes, depth): (IOPS, MB/s, {domain: us of CPU time a request})}.
+Cases: {(name, bytes, depth): (IOPS, MB/s, {domain: us of CPU time a request})}; "itself" is the kernel that issued the requests.
 """
-import re
+import shutil
 
 import machine
 
 
 def parse(out):
     """The cases of bench/native.sh's lines."""
-    pattern = re.compile(r"bench: (\S+) (\d+) B depth (\d+): (\d+) IOPS, ([0-9.]+) MB/s, (\d+) requests in \d+ us, 0 errors")
-    cases, before, seen = {}, {}, {}
-    for line in out.splitlines():
-        words = line.split()
-        if words[:1] == ["times"]:
-            seen = dict(zip(words[2::2], map(int, words[3::2])))
-        elif "bench: next" in line:
-            before = seen
-        elif match := pattern.search(line):
-            name, *numbers = match.groups()
-            size, depth, iops, requests = (int(numbers[i]) for i in (0, 1, 2, 4))
-            cost = {domain: (ns - before[domain]) / requests / 1000 for domain, ns in seen.items()}
-            cases[name, size, depth] = iops, float(numbers[3]), cost
-    return cases
+    pattern = (r"bench: (\S+) (\d+) B depth (\d+): (\d+) IOPS, ([0-9.]+) MB/s, (\d+) requests in \d+ us, 0 errors"
+               r"(?:, busy (\d+) us)?")
+    found = {}
+    for match, used in machine.cases(out, pattern):
+        name, *numbers = match.groups("0")
+        size, depth, iops, requests = (int(numbers[i]) for i in (0, 1, 2, 4))
+        cost = {domain: ns / requests / 1000 for domain, ns in used.items()}
+        cost["itself"] = int(numbers[5]) / requests
+        found[name, size, depth] = iops, float(numbers[3]), cost
+    return found
 
 
 def guest(name, options, image=None):
@@ -33,6 +29,23 @@ def guest(name, options, image=None):
     (path / "domains/20-guest.cfg").write_text(machine.GUEST_CFG.format(top=machine.TOP, extra="bh.work=bench", target="nvme0n1"))
     (path / "files/who").write_text("guest\n")
     return parse(machine.boot(path, machine.TOP / "bench/native.sh", "--disk", "null:1024"))
+
+
+def xen(name):
+    """The cases in the same guest under Xen, its disk served by the control domain. Domains: "0", "1" (the guest)."""
+    path = machine.room(name)
+    guest_cfg = machine.GUEST_CFG.replace("backend=disk,vdev=xvda,target={target}", "phy:/dev/{target},xvda,w")
+    (path / "domains/20-guest.cfg").write_text(guest_cfg.format(top=machine.TOP, extra="bh.work=bench", target="nvme0n1"))
+    (path / "files/who").write_text("guest\n")
+    shutil.copy(machine.BUILD / "bench/domtimes", path / "files/domtimes")
+    return parse(machine.boot(path, machine.TOP / "bench/native.sh", "--hypervisor", "xen", "--disk", "null:1024"))
+
+
+def bare(name):
+    """The cases in the guest's kernel on the bare machine, with its own driver."""
+    return parse(machine.bare(machine.room(name), "--control-kernel", machine.BUILD / "kernels/guest/vmlinux", "--control-initramfs",
+                              machine.BUILD / "guest.cpio", "--disk", "null:1024", "--kernel-append",
+                              "loglevel=4 bh.work=bench bh.disk=nvme0n1 bh.end=poweroff"))
 
 
 def both(name, options):

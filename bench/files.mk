@@ -7,7 +7,9 @@
 BENCH_NEEDS += $(B)/bench/micro.elf
 BENCH_NEEDS += $(B)/bench/stall.elf
 BENCH_NEEDS += $(B)/tests/domains/disk-unordered.elf
+BENCH_NEEDS += $(B)/bench/bare.cpio
 BENCH_NEEDS += $(if $(PEER),$(B)/xen-control.cpio)
+BENCH_NEEDS += $(if $(PEER),$(B)/bench/domtimes)
 bench: $$(MACHINE) $$(BENCH_NEEDS)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
@@ -22,6 +24,13 @@ bench-check: $$(MACHINE) $(B)/bench/micro.elf
 XEN_PROGRAMS := $(addprefix $(B)/kernels/xen/bin/,xl xenstored xenconsoled xen-init-dom0)
 $(B)/xen-control.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard bench/xen/* bench/xen/scripts/*) $$(INITRAMFS_TOOLS) $$(KERNELS)
 	tools/initramfs xen $@ $(addprefix --program ,$(XEN_PROGRAMS))
+
+# The bare machine's own network: the generic kernel has the card's driver, the guests' has not.
+$(B)/bench/bare.cpio: $(B)/guest/netblast tools/guest/init $$(INITRAMFS_TOOLS) $$(KERNELS)
+	@mkdir -p $(@D)
+	tools/initramfs guest $@ --kernel $(B)/kernels/control --module e1000e --program $(B)/guest/netblast
+
+$(eval $(call host_prog,bench/domtimes,bench/domtimes.c,-lxenctrl))
 
 # PVH kernels in the control domain's place: micro, for Bulkhead and Xen alike, and stall.
 MICRO_SRC := $(RT_SRC) tests/guest/lib.c $(wildcard bench/micro/*.c)

@@ -53,6 +53,35 @@ def boot(path, script, *arguments, timeout=900):
     return done.stdout
 
 
+def bare(path, *arguments, timeout=900):
+    """Boot a kernel alone on the same machine, without a hypervisor, until it powers off; what it printed."""
+    command = [TOP / "tools/board", "qemu", "--icount", "--hypervisor", "none", "--log", path / "serial.log", "--timeout", str(timeout),
+               *arguments]
+    done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"status {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def cases(out, pattern):
+    """(match, {domain: ns of CPU time}) of each case that `pattern` finds in the lines of bench/native.sh. What the domains use when nobody
+    asks for anything (the case "rest") is taken off, the control domain's script with it. "packets", if there, is what was counted."""
+    before, seen, idle = {}, {}, {}
+    for line in out.splitlines():
+        words = line.split()
+        if words[:1] == ["times"]:
+            seen = {"": int(words[1]), **dict(zip(words[2::2], map(int, words[3::2])))}
+        elif "bench: next" in line:
+            before = seen
+        elif match := re.search(pattern, line):
+            used = {domain: ns - before[domain] for domain, ns in seen.items()}
+            clock = used.pop("", 1)
+            if match[1] == "rest":
+                idle = {domain: ns / clock for domain, ns in used.items() if domain != "packets"}
+            else:
+                yield match, {domain: ns - clock * idle.get(domain, 0) for domain, ns in used.items()}
+
+
 def figures(out):
     """{name: [values]} of a script's lines "figure NAME VALUE", the values as numbers."""
     found = {}

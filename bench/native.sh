@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
-# In the control domain: wait for the benchmark of the domain named in /files/who and print its lines; after each of them the
+# In the control domain: wait for the benchmark of the domain named in /files/who and print its lines; before each of them the
 # time, and the CPU time every domain has used until then, in ns: "times UPTIME NAME NS ...". If there is a domain "sink", the packets
-# that it has received follow: "... packets N".
+# that it has received follow: "... packets N". Under Xen the same with what /files/domtimes says: "times UPTIME ID NS ...".
 who=$(cat /files/who)
 console=/var/log/bulkhead/console-$who.log
+[ ! -e /files/domtimes ] || console=/var/log/xen/console/guest-$who.log
 
 cpu_times() {
+    if [ -e /files/domtimes ]; then # the sink is domain 2, what its back-end sends it has received
+        echo "$(/files/domtimes)$(sed 's/^/ packets /' /sys/class/net/vif2.0/statistics/tx_packets 2>/dev/null)"
+        return
+    fi
     bh info | sed -n 's/^uptime_ns *: */times /p' | tr -d '\n'
     bh list -l | sed -n 's/^ *"name": "\(.*\)",*$/ \1/p; s/^ *"cpu_time_ns": \([0-9]*\).*/ \1/p' | tr -d '\n'
     ! bh domid sink >/dev/null 2>&1 || bh network-stats sink | awk '/^vif/ { printf " packets %s", $7 }'

@@ -56,12 +56,12 @@ def command(options, listeners):
     kvm = kvm_nests() and not options.icount
     # With --icount each byte that REP MOVSB moves counts as an instruction: without ERMS kernels move words instead.
     cpu = "host" if kvm else "max,-erms,-fsrm" if options.icount else "max"
-    if not options.ours:
+    if not options.ours and options.hypervisor:
         cpu += ",-rdtscp,-avx,-avx2,-xsave"
     command = [
         options.emulator, "-machine", f"q35,accel={'kvm' if kvm else 'tcg'},kernel-irqchip={'split' if kvm else 'off'}",
         "-cpu", cpu, "-smp", str(options.smp + spares(options)), "-m", str(options.memory), "-nodefaults", "-display", "none",
-        "-no-reboot", "-device", "intel-iommu,intremap=on",
+        "-no-reboot", "-device", "intel-iommu,intremap=on" + ("" if options.ours else ",aw-bits=48"),  # Xen gives devices 4 levels of tables
         "-chardev", "socket,id=console,path=console", "-serial", "chardev:console",
         "-chardev", "socket,id=log,path=log", "-serial", "chardev:log"]
     if not kvm:
@@ -89,7 +89,10 @@ def command(options, listeners):
 
 
 def boot_arguments(options):
-    """-kernel, -append and -initrd: the hypervisor, its options and its two modules."""
+    """-kernel, -append and -initrd: the hypervisor, its options and its two modules; or the kernel alone."""
+    if not options.hypervisor:
+        return ["-kernel", "kernel", "-append", options.kernel_words] + \
+            (["-initrd", "initramfs"] if options.control_initramfs else [])
     modules = f"kernel {options.kernel_words}".strip().replace(",", ",,")
     if options.control_initramfs:
         modules += ",initramfs"

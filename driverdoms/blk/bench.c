@@ -9,18 +9,17 @@
 #include "rt/rt.h"
 #include <xen/sched.h>
 
-#define RUN_NS 250000000ull
+#define RUN_NS 100000000ull
 #define REST_NS 250000000ull
 #define DEPTH_MAX 32
 #define SMALL 4096u
 #define BIG (1u << 20)
 
 static const struct bench_case { const char *name; enum disk_op op; uint32_t bytes; bool random; unsigned depth; } cases[] = {
-    {"randread", DISK_READ, SMALL, true, 1},    {"randread", DISK_READ, SMALL, true, 8},
-    {"randread", DISK_READ, SMALL, true, 32},
-    {"seqread", DISK_READ, BIG, false, 1},      {"seqread", DISK_READ, BIG, false, 32},
-    {"randwrite", DISK_WRITE, SMALL, true, 1},  {"randwrite", DISK_WRITE, SMALL, true, 32},
-    {"seqwrite", DISK_WRITE, BIG, false, 1},    {"seqwrite", DISK_WRITE, BIG, false, 32},
+    {"randread", DISK_READ, SMALL, true, 1}, {"randread", DISK_READ, SMALL, true, 8}, {"randread", DISK_READ, SMALL, true, 32},
+    {"seqread", DISK_READ, BIG, false, 1}, {"seqread", DISK_READ, BIG, false, 8}, {"seqread", DISK_READ, BIG, false, 32},
+    {"randwrite", DISK_WRITE, SMALL, true, 1}, {"randwrite", DISK_WRITE, SMALL, true, 8}, {"randwrite", DISK_WRITE, SMALL, true, 32},
+    {"seqwrite", DISK_WRITE, BIG, false, 1}, {"seqwrite", DISK_WRITE, BIG, false, 8}, {"seqwrite", DISK_WRITE, BIG, false, 32},
 };
 #define CASES (sizeof(cases) / sizeof(cases[0]))
 

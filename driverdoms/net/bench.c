@@ -8,7 +8,7 @@
 #include "rt/rt.h"
 #include <xen/sched.h>
 
-#define RUN_NS 250000000ull
+#define RUN_NS 100000000ull
 #define REST_NS 250000000ull
 #define BURST 32u /* packets between two looks at the clock */
 #define MSS 1448u
