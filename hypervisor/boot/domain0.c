@@ -149,7 +149,7 @@ static void release_modules(void)
 
 static int create(uint64_t ram, unsigned vcpus, struct domain **out)
 {
-    int r = domain_create(0, XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap, vcpus, out);
+    int r = domain_create(0, XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_hap, vcpus, -1, -1, out);
     if (r)
         return r;
     (*out)->roles = BH_ROLE_CONTROL | BH_ROLE_PCI | BH_ROLE_XENSTORE | BH_ROLE_CONSOLE;

@@ -29,15 +29,16 @@ static int create(struct vcpu *v, struct xen_domctl *op)
     if (c->arch.emulation_flags & ~XEN_X86_EMU_LAPIC) return -EINVAL;
     if (XEN_DOMCTL_GRANT_version(c->grant_opts) > 1 && XEN_DOMCTL_GRANT_version(c->grant_opts) != 2) return -EINVAL;
     if (c->vmtrace_size || c->cpupool_id) return -EINVAL;
-    int rc = domain_create(id, c->flags, c->max_vcpus, &d);
+    int maptrack = c->max_maptrack_frames < 0 ? -1 : MIN(c->max_maptrack_frames, 1024) * MAPTRACK_PER_FRAME;
+    int rc = domain_create(id, c->flags, c->max_vcpus, c->max_grant_frames, maptrack, &d);
     if (rc) return rc;
     memcpy(d->handle, c->handle, sizeof(d->handle));
-    if (c->max_evtchn_port < EVENT_MAX_PORTS - 1) d->events.limit = c->max_evtchn_port + 1;
-    grants_destroy(d);
-    rc = grants_init(d, c->max_grant_frames, c->max_maptrack_frames < 0 ? -1 : MIN(c->max_maptrack_frames, 1024) * MAPTRACK_PER_FRAME);
-    if (rc) domain_kill(d);
+    spin_lock(&d->event_lock); /* others know it by now */
+    if (c->max_evtchn_port < EVENT_MAX_PORTS - 1 && !d->dying) d->events.limit = c->max_evtchn_port + 1;
+    spin_unlock(&d->event_lock);
     op->domain = d->id;
-    return rc;
+    domain_put(d);
+    return 0;
 }
 
 static int destroy(struct vcpu *v, struct domain *d, struct xen_domctl *op)

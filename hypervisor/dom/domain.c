@@ -174,7 +174,7 @@ static int enter_table(struct domain *d, domid_t id)
     else if (table[id]) rc = -EEXIST;
     else {
         d->id = d->mem.id = id;
-        d->refs = 2; /* the table's and the caller's, who gives it back below */
+        d->refs = 2; /* the table's and the caller's */
         table[id] = d;
         if (id == next_id) next_id = next_id + 1 < MAX_DOMAINS ? next_id + 1 : 1;
     }
@@ -183,14 +183,14 @@ static int enter_table(struct domain *d, domid_t id)
 }
 
 /* What needs memory. Undone by undo_resources. */
-static int take_resources(struct domain *d)
+static int take_resources(struct domain *d, int grant_frames, int maptrack)
 {
     int rc = p2m_init(&d->p2m);
     if (rc) return rc;
     d->shared_info_mfn = frame_alloc_shared(&d->mem);
     rc = mfn_valid_value(d->shared_info_mfn) ? 0 : -ENOMEM;
     if (!rc) rc = events_init(d);
-    if (!rc) rc = grants_init(d, -1, -1);
+    if (!rc) rc = grants_init(d, grant_frames, maptrack);
     if (rc) return rc;
     d->shared_info = mfn_to_virt(d->shared_info_mfn);
     domain_reset_shared_info(d);
@@ -205,7 +205,7 @@ static void undo_resources(struct domain *d)
     heap_free(d);
 }
 
-int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain **out)
+int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, int grant_frames, int maptrack, struct domain **out)
 {
     if (max_vcpus < 1 || max_vcpus > MAX_VCPUS) return -EINVAL;
     domains_reap();
@@ -223,7 +223,7 @@ int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain 
     memowner_init(&d->mem, id);
     timer_init(&d->watchdog[0], watchdog1_expired, d);
     timer_init(&d->watchdog[1], watchdog2_expired, d);
-    int rc = take_resources(d);
+    int rc = take_resources(d, grant_frames, maptrack);
     if (!rc) rc = enter_table(d, id);
     if (rc) {
         undo_resources(d);
@@ -231,7 +231,6 @@ int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain 
     }
     if (d->id == 0) domain0 = d;
     *out = d;
-    domain_put(d);
     return 0;
 }
 

@@ -107,8 +107,9 @@ extern unsigned control_linger_s; /* how long the machine goes on when domain 0 
 
 /* dom/domain.c */
 void domains_init(void);
-/* A new domain, paused, without vCPUs or memory; id DOMID_INVALID: choose a free one. -ENOMEM, -EEXIST, -EINVAL. Refs 1 (the list's). */
-int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, struct domain **out);
+/* A new domain, paused, without vCPUs or memory; id DOMID_INVALID: choose a free one. -ENOMEM, -EEXIST, -EINVAL. With a reference beside the list's:
+ * from here on others know it, and may destroy it. */
+int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, int grant_frames, int maptrack, struct domain **out); /* those two: grants_init */
 struct domain *domain_find(domid_t id);       /* with a reference, or NULL; also dying ones */
 struct domain *domain_next(domid_t from);     /* first with id >= from, with a reference */
 void domain_put(struct domain *d);

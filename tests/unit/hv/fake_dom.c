@@ -139,8 +139,9 @@ void fake_msi_fire(void)
 struct domain *fake_domain(domid_t id, uint32_t roles, unsigned vcpus, unsigned pages)
 {
     struct domain *d;
-    if (domain_create(id, 0, vcpus, &d))
+    if (domain_create(id, 0, vcpus, -1, -1, &d))
         panic("no domain %u", id);
+    domain_put(d);
     d->roles = roles;
     d->mem.max_pages = pages + 16;
     for (unsigned i = 0; i < vcpus; i++)
