@@ -10,6 +10,7 @@
 #include "lib/stall.h"
 #include "lib/string.h"
 #include "sched/timer.h"
+#include "trace/trace.h"
 
 extern char image_text[], image_rodata[], image_data[], image_end[], boot_stack_guard[];
 _Noreturn void boot_main(uint32_t magic, uint32_t info);
@@ -17,11 +18,17 @@ _Noreturn void boot_main(uint32_t magic, uint32_t info);
 mfn_t host_pt_root;
 static struct pagetable host_pt;
 
+static void trace_half_full(void)
+{
+    event_send_global_virq(VIRQ_TBUF);
+}
+
 void (*const softirq_handlers[SOFTIRQ_COUNT])(void) = {
     [SOFTIRQ_TIMER] = timer_softirq,
     [SOFTIRQ_SCHED] = sched_softirq,
     [SOFTIRQ_CONSOLE] = console_softirq,
     [SOFTIRQ_IOMMU] = iommu_fault_softirq,
+    [SOFTIRQ_TRACE] = trace_half_full,
 };
 
 /* --- console and log options --- */
@@ -276,7 +283,9 @@ void cpu_loop(void)
         lock_assert_none_held();
         if (READ_ONCE(this_cpu(softirq_pending)))
             continue;
+        TRACE(TRC_HVM_VMENTRY);
         cpu->run(&v->hv, &x);
+        TRACE(TRC_HVM_VMEXIT64, (uint32_t)x.code, TRACE_LONG(v->hv.regs.rip));
         exit_dispatch(v, &x);
     }
 }

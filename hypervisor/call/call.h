@@ -38,6 +38,11 @@ int call_device_domain(struct vcpu *v, domid_t id, struct domain **out);
  * for each other for ever. */
 bool call_may_stop(const struct vcpu *v, const struct domain *d);
 
+/* Bitmaps of CPUs, cut to the caller's number of bits; beyond 64 there are none. 0, -EFAULT. call/domctl.c */
+struct xenctl_bitmap;
+int call_get_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t *cpus);
+int call_put_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t cpus);
+
 /* Argument copies, by guest virtual address of the calling vCPU: 0 or -EFAULT. */
 #define call_get(v, dst, va) guest_read(&(v)->hv, (dst), (va), sizeof(*(dst)))
 #define call_put(v, va, src) guest_write(&(v)->hv, (va), (src), sizeof(*(src)))
@@ -53,6 +58,8 @@ long call_console(struct vcpu *v, const struct call_args *args);         /* call
 long call_physdev(struct vcpu *v, const struct call_args *args);         /* call/physdev.c */
 long call_domctl(struct vcpu *v, const struct call_args *args);          /* call/domctl.c */
 long call_sysctl(struct vcpu *v, const struct call_args *args);          /* call/sysctl.c */
+struct xen_sysctl;
+int call_tbuf(struct vcpu *v, struct xen_sysctl *op);                     /* call/trace.c: XEN_SYSCTL_tbuf_op */
 long call_platform(struct vcpu *v, const struct call_args *args);        /* call/sysctl.c */
 long call_bulkhead(struct vcpu *v, const struct call_args *args);        /* call/bulkhead.c */
 long call_set_timer(struct vcpu *v, const struct call_args *args);        /* call/vcpu.c */

@@ -184,7 +184,7 @@ static int vcpu_context(struct vcpu *v, struct domain *d, struct xen_domctl *op)
 
 static uint64_t all_cpus(void) { return nr_cpus >= 64 ? ~0ull : BIT(nr_cpus) - 1; }
 
-static int put_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t cpus)
+int call_put_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t cpus)
 {
     for (uint32_t i = 0; i < b->nr_bits; i += 8) {
         uint8_t byte = i < 64 ? (uint8_t)(cpus >> i) : 0;
@@ -193,7 +193,8 @@ static int put_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t cpus)
     }
     return 0;
 }
-static int get_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t *cpus)
+
+int call_get_map(struct vcpu *v, const struct xenctl_bitmap *b, uint64_t *cpus)
 {
     *cpus = 0;
     uint32_t bits = MIN(b->nr_bits, 64u);
@@ -212,12 +213,12 @@ static int affinity(struct vcpu *v, struct domain *d, struct xen_domctl *op)
     if (a->cpumap_hard.nr_bits > 4096 || a->cpumap_soft.nr_bits > 4096) return -EINVAL;
     if (op->cmd == XEN_DOMCTL_setvcpuaffinity && hard) {
         uint64_t cpus;
-        int rc = get_map(v, &a->cpumap_hard, &cpus);
+        int rc = call_get_map(v, &a->cpumap_hard, &cpus);
         if (!rc) rc = sched_set_affinity(&t->sched, cpus);
         if (rc) return rc;
     }
-    if (hard && put_map(v, &a->cpumap_hard, t->sched.affinity & all_cpus())) return -EFAULT;
-    return soft ? put_map(v, &a->cpumap_soft, all_cpus()) : 0; /* no soft affinity: every CPU is as good */
+    if (hard && call_put_map(v, &a->cpumap_hard, t->sched.affinity & all_cpus())) return -EFAULT;
+    return soft ? call_put_map(v, &a->cpumap_soft, all_cpus()) : 0; /* no soft affinity: every CPU is as good */
 }
 
 static int scheduler(struct vcpu *v, struct domain *d, struct xen_domctl *op)

@@ -6,6 +6,7 @@
 #include "call/call.h"
 #include "lib/log.h"
 #include "lib/stall.h"
+#include "trace/trace.h"
 
 #define VECTOR_UD 6
 #define VECTOR_GP 13
@@ -38,12 +39,18 @@ static void do_cpuid(struct vcpu *v)
     r->rdx = l.d;
 }
 
+static COLD void trace_msr(uint32_t event, uint32_t msr, uint64_t value)
+{
+    trace_record(event, (const uint32_t[]){msr, TRACE_LONG(value)}, 3);
+}
+
 static int do_rdmsr(struct vcpu *v)
 {
     struct regs *r = &v->hv.regs;
     uint32_t msr = (uint32_t)r->rcx;
     uint64_t value = 0;
     int rc = lapic_msr(msr) ? vlapic_msr_read(&v->lapic, msr, now_ns(), &value) : msr_read(&v->hv, msr, &value);
+    if (trace_wants(TRACE_CLASS(TRC_HVM))) trace_msr(TRC_HVM_MSR_READ, msr, value);
     if (rc) {
         log_debug("domain %u: RDMSR %x refused at %lx", v->dom->id, msr, r->rip);
         return rc;
@@ -71,6 +78,7 @@ static int do_wrmsr(struct vcpu *v)
     uint64_t value = (uint32_t)r->rax | r->rdx << 32;
     int rc = lapic_msr(msr) ? lapic_write_msr(v, msr, value)
              : msr == MSR_HYPERCALL_PAGE ? write_hypercall_page(v, value) : msr_write(&v->hv, msr, value);
+    if (trace_wants(TRACE_CLASS(TRC_HVM))) trace_msr(TRC_HVM_MSR_WRITE, msr, value);
     if (rc) log_debug("domain %u: WRMSR %x = %lx refused at %lx", v->dom->id, msr, value, r->rip);
     return rc;
 }
@@ -142,11 +150,17 @@ static int do_xsetbv(struct vcpu *v)
     return hvcpu_set_xcr0(&v->hv, (uint32_t)r->rax | r->rdx << 32);
 }
 
+static COLD void trace_npf(const struct vmexit *x, enum p2m_type t)
+{
+    TRACE(TRC_HVM_NPF, TRACE_LONG(x->npf.gpa.v), TRACE_LONG(0), (uint32_t)x->info1, (uint32_t)t);
+}
+
 static void do_npf(struct vcpu *v, const struct vmexit *x)
 {
     enum p2m_type t;
     p2m_lookup(&v->dom->p2m, gpa_to_gfn(x->npf.gpa), &t);
     bool write = x->npf.write, fetch = x->npf.fetch;
+    if (trace_wants(TRACE_CLASS(TRC_HVM))) trace_npf(x, t);
     bool allowed = t == P2M_RAM || (!fetch && (t == P2M_GRANT_RW || t == P2M_SHARED || t == P2M_MMIO)) || t == P2M_FOREIGN ||
                    (!write && t == P2M_RO) || (!write && !fetch && t == P2M_GRANT_RO);
     if (allowed) return; /* another vCPU has just put it there */

@@ -7,6 +7,7 @@
 #include "lib/machine.h"
 #include "call/call.h"
 #include "lib/stall.h"
+#include "trace/trace.h"
 
 #define EXTENT_SHIFT 6 /* commands take the low bits */
 #define CMD_MASK ((1u << EXTENT_SHIFT) - 1)
@@ -64,9 +65,20 @@ static int move_page(struct domain *d, gfn_t from, gfn_t to)
     return rc;
 }
 
+/* A page of the trace, named by its frame number as Xen's tools name it. */
+static int place_trace(struct vcpu *v, struct domain *d, mfn_t m, gfn_t to)
+{
+    bool writable;
+    if (!domain_has_role(v->dom, BH_ROLE_CONTROL)) return -EPERM;
+    if (!trace_frame(m, &writable)) return -EINVAL;
+    frame_get(m);
+    return place(d, to, m, writable ? P2M_FOREIGN : P2M_RO);
+}
+
 static int place_foreign(struct vcpu *v, struct domain *d, domid_t owner, gfn_t from, gfn_t to)
 {
     struct domain *f;
+    if (owner == DOMID_XEN) return place_trace(v, d, mfn(from.v), to);
     int rc = call_domain(v, owner, &f);
     if (rc) return rc;
     enum p2m_type t;

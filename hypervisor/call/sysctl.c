@@ -121,12 +121,8 @@ static int cpupool(struct vcpu *v, struct xen_sysctl *op)
         domain_put(d);
         d = domain_next(next);
     }
-    uint64_t cpus = sched_online;
-    for (uint32_t i = 0; i < c->cpumap.nr_bits && i < 4096; i += 8) {
-        uint8_t byte = i < 64 ? (uint8_t)(cpus >> i) : 0;
-        if (call_put(v, (uint64_t)c->cpumap.bitmap.p + i / 8, &byte)) return -EFAULT;
-    }
-    return 0;
+    if (c->cpumap.nr_bits > 4096) c->cpumap.nr_bits = 4096;
+    return call_put_map(v, &c->cpumap, sched_online);
 }
 
 static int sched_id(struct vcpu *v, struct xen_sysctl *op)
@@ -154,6 +150,7 @@ static int available(struct vcpu *v, struct xen_sysctl *op)
 
 static const sysctl_fn operations[] = {
     [XEN_SYSCTL_readconsole] = read_console,
+    [XEN_SYSCTL_tbuf_op] = call_tbuf,
     [XEN_SYSCTL_physinfo] = physinfo,
     [XEN_SYSCTL_sched_id] = sched_id,
     [XEN_SYSCTL_getdomaininfolist] = domain_list,
@@ -173,6 +170,7 @@ long call_sysctl(struct vcpu *v, const struct call_args *args)
     if (op.cmd >= ARRAY_SIZE(operations) || !operations[op.cmd]) return -ENOSYS;
     stall_sub(op.cmd);
     int rc = operations[op.cmd](v, &op);
+    if (rc == -ERESTART) return call_restart(v, args->a[0], args->a[1], args->a[2]);
     return !rc && call_put(v, args->a[0], &op) ? -EFAULT : rc;
 }
 

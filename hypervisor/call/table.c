@@ -8,6 +8,7 @@
 #include "lib/softirq.h"
 #include "lib/stall.h"
 #include "lib/string.h"
+#include "trace/trace.h"
 
 #define BUDGET_US 500u /* a hypercall gives way when so much time has gone by since the guest's exit */
 #define TRAP_BYTES 3        /* VMMCALL and VMCALL */
@@ -79,9 +80,19 @@ bool call_may_stop(const struct vcpu *v, const struct domain *d)
     return d != v->dom && (!domain_has_role(d, BH_ROLE_CONTROL) || d->is_shutdown || !d->ever_ran);
 }
 
+/* What a hypercall is asked for: its first argument, or the first word of what that points to. */
+static COLD void trace_call(struct vcpu *v, uint64_t number, const struct call_args *args)
+{
+    uint32_t cmd = (uint32_t)args->a[0];
+    bool pointer = number == __HYPERVISOR_domctl || number == __HYPERVISOR_sysctl || number == __HYPERVISOR_platform_op;
+    if (pointer && call_get(v, &cmd, args->a[0])) cmd = ~0u;
+    TRACE(TRC_HVM_VMMCALL, (uint32_t)number, cmd);
+}
+
 static long run_one(struct vcpu *v, uint64_t number, const struct call_args *args)
 {
     const struct call_row *row = number < ARRAY_SIZE(call_table) ? &call_table[number] : NULL;
+    if (trace_wants(TRACE_CLASS(TRC_HVM))) trace_call(v, number, args);
     if (!row || !row->fn) {
         log_debug("domain %u: hypercall %lu is not there", v->dom->id, number);
         return -ENOSYS;

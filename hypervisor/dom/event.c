@@ -11,6 +11,7 @@
 #include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "trace/trace.h"
 
 #define FIRST_PORTS 128u
 #define CLOSE_BUDGET 256u /* ports closed in one go */
@@ -99,6 +100,7 @@ static void wake_pollers(struct domain *d, evtchn_port_t port)
 static void set_pending(struct domain *d, evtchn_port_t port, unsigned vcpu)
 {
     struct vcpu *v = vcpu_of(d, vcpu);
+    TRACE(BH_TRC_EVENT_SEND, vcpu | (uint32_t)d->id << 16, port);
     if (!v || bit_set(d->shared_info->evtchn_pending, port)) return;
     if (!bit_test(d->shared_info->evtchn_mask, port) && v->info && !bit_set(&v->info->evtchn_pending_sel, port / 64))
         event_mark_pending(v);

@@ -8,6 +8,7 @@
 #include "irq/apic.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "trace/trace.h"
 
 /* An interrupt cannot be taken right after STI or MOV SS. The guest is asked to come out again this much later. */
 #define SHADOW_NUDGE_NS 20000
@@ -65,6 +66,7 @@ int vcpu_create(struct domain *d, unsigned id)
     v->hv.p2m = &d->p2m;
     info_default(v);
     sched_unit_init(&v->sched, id % nr_cpus, &d->sched);
+    v->sched.who = id | (uint32_t)d->id << 16;
     v->sched.pause_count = d->ctl_pause; /* a new domain is paused once; a shut down one was paused vCPU by vCPU */
     timer_init(&v->singleshot, singleshot_expired, v);
     timer_init(&v->lapic_timer, lapic_timer_expired, v);
@@ -167,6 +169,7 @@ static void inject_next(struct vcpu *v)
         if (!callback)
             vlapic_ack(&v->lapic, (uint8_t)vector);
         cpu->inject_interrupt(&v->hv, (uint8_t)vector);
+        TRACE(TRC_HVM_INJ_VIRQ, (uint32_t)vector, 0);
         if (!v->lapic.timer_deadline_ns && vlapic_timer_resume(&v->lapic, now_ns())) vcpu_lapic_timer_changed(v);
         v->hv.want_window = vlapic_highest(&v->lapic) >= 0;
     } else if (cpu->in_shadow(&v->hv) && (v->hv.regs.rflags & RFLAGS_IF)) {

@@ -15,6 +15,7 @@
 #include "lib/string.h"
 #include "lib/x86.h"
 #include "sched/timer.h"
+#include "trace/trace.h"
 
 struct sched_cpu {
     struct sched_unit *current;
@@ -38,8 +39,22 @@ static bool allowed(const struct sched_unit *u, unsigned cpu)
     return u->affinity >> cpu & 1;
 }
 
+/* The idle vCPU of this CPU, for the trace. */
+static uint32_t idle_vcpu(void)
+{
+    return this_cpu_id() | BH_TRC_IDLE_DOMAIN << 16;
+}
+
+static COLD void trace_state(uint32_t who, int from, int to)
+{
+    if (from != to)
+        trace_record(TRC_SCHED_RUNSTATE_CHANGE | (uint32_t)from << 8 | (uint32_t)to << 4, &who, 1);
+}
+
 static void set_state(struct sched_unit *u, int state, uint64_t now)
 {
+    if (trace_wants(TRACE_CLASS(TRC_SCHED)))
+        trace_state(u->who, u->state, state);
     if (now > u->state_since)
         u->runstate[u->state] += now - u->state_since;
     u->state = state;
@@ -149,6 +164,7 @@ void sched_wake(struct sched_unit *u)
 {
     spin_lock(&u->lock);
     if (u->blocked) {
+        TRACE(TRC_SCHED_WAKE, u->who >> 16, u->who & 0xffff);
         u->blocked = false;
         settle(u, true);
     }
@@ -310,6 +326,8 @@ static bool take(struct sched_unit *u, uint64_t now)
     if (u->queued) {
         take_off_queue(u); /* it may have been queued again meanwhile */
         if (mine) {
+            if (trace_wants(TRACE_CLASS(TRC_SCHED)) && this_cpu(sched_cpu).idle_since)
+                trace_state(idle_vcpu(), RUNSTATE_running, RUNSTATE_runnable);
             u->cpu = cpu;
             u->running = true;
             u->slice_end = now + u->slice_left;
@@ -370,6 +388,8 @@ struct sched_unit *sched_next(void)
     if (c->current)
         put_back(c->current, now);
     c->current = u = choose_or_idle(now);
+    if (trace_wants(TRACE_CLASS(TRC_SCHED)) && !u && !c->idle_since)
+        trace_state(idle_vcpu(), RUNSTATE_runnable, RUNSTATE_running);
     c->idle_since = u ? 0 : now;
     if (u) {
         sched_offer(this_cpu_id()); /* what waits behind the unit chosen here */

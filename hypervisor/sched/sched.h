@@ -28,6 +28,7 @@ struct sched_group {
 struct sched_unit {
     struct spinlock lock;   /* LOCK_VCPU */
     struct sched_group *group; /* constant */
+    uint32_t who;           /* its name in the trace: vCPU, domain << 16; constant */
     struct list link;       /* run queue */
     unsigned cpu;           /* where it runs or last ran */
     uint64_t affinity;      /* bitmap of allowed CPUs */

@@ -13,6 +13,7 @@ endef
 
 CHILD_SRC := tests/guest/child/child.c tests/guest/child/blobs.S
 $(foreach t,version event sched grant memory hvm vcpu time smp console policy xapic,$(eval $(call guest_test,$(t))))
+$(eval $(call guest_test,trace,-D__XEN_TOOLS__))
 $(foreach t,fuzz domctl ext restart pirq,$(eval $(call guest_test,$(t),-D__XEN_TOOLS__,$(CHILD_SRC))))
 $(foreach t,hostile storm,$(eval $(call guest_test,$(t),-D__XEN_TOOLS__,$(CHILD_SRC) tests/guest/child/clone.c)))
 .PHONY: guests

@@ -40,6 +40,11 @@ static const struct verb verbs[] = {
     {"vcpu-list", "[DOMAIN...]", "list domains' virtual CPUs", "State: r running, b blocked, p offline.\n", 0, 1023, verb_vcpu_list},
     {"vcpu-pin", "DOMAIN VCPU|all CPUS", "say which CPUs a domain's virtual CPUs may run on",
      "CPUS as in the configuration: 0-3,^2 or all.\n", 3, 3, verb_vcpu_pin},
+    {"trace", "[--seconds N] [-o FILE] | --read FILE", "record what the hypervisor does, and print sums",
+     "  -s, --seconds   how long (1)\n"
+     "  -o, --output    write the records to FILE, as xentrace does: xenalyze reads it\n"
+     "  -r, --read      sums of a file that was written so\n"
+     "For each domain: exits by reason and hypercalls by operation, how many and how long. Ctrl-C ends it early.\n", 0, 4, verb_trace},
     {"block-attach", "DOMAIN DISKSPEC...", "give a domain another disk",
      "DISKSPEC as in the configuration: backend=disk vdev=xvdb target=nvme0n2 [access=r] [no-discard]\n", 2, -1,
      verb_block_attach},
