@@ -26,6 +26,7 @@ campaign: $$(MACHINE) $(B)/guests/fuzz.elf
 .PHONY: campaign
 
 test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bench/micro.elf $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $$(NEWQEMU)
+test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $(B)/kernels/xen/version
 	tests/run
 .PHONY: test
 
