@@ -36,6 +36,8 @@ SCHED_TEST_CFLAGS := -Dsched_yield=hv_sched_yield $(HV_TEST_CFLAGS)
 SCHED_TEST_LINK := -pthread -Wl$(comma)--wrap=spin_unlock
 $(eval $(call unit_test,sched,tests/unit/sched_test.c $(SCHED_TEST_SRC),-DPOLICY=sched_rr $(SCHED_TEST_CFLAGS),$(SCHED_TEST_LINK)))
 $(eval $(call unit_test,sched_credit,tests/unit/sched_test.c $(SCHED_TEST_SRC),-DPOLICY=sched_credit $(SCHED_TEST_CFLAGS),$(SCHED_TEST_LINK)))
+$(eval $(call unit_test,topology,tests/unit/topology_test.c hypervisor/cpu/topology.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,sched_place,tests/unit/sched_place_test.c $(SCHED_TEST_SRC),$(SCHED_TEST_CFLAGS)))
 $(eval $(call unit_test,sched_sim,tests/unit/sched_sim_test.c $(SCHED_TEST_SRC),$(SCHED_TEST_CFLAGS)))
 DOM_TEST_SRC := tests/unit/hv/fake_hv.c tests/unit/hv/fake_dom.c $(addprefix hypervisor/,mem/frames.c mem/heap.c mem/pagetable.c mem/p2m.c \
     dom/domain.c dom/event.c dom/grant.c dom/restart.c)

@@ -98,7 +98,10 @@ static void add_cpu(uint32_t id, uint32_t flags)
         log_warn("ACPI: MADT: more than %u CPUs: APIC id %u is left out", MAX_CPUS, id);
         return;
     }
-    i->apic_id[i->nr_cpus++] = id;
+    unsigned at = i->nr_cpus++;
+    for (; at && i->apic_id[at - 1] > id; at--) /* in order, so that CPUs are numbered depth first (cpu/topology.h) */
+        i->apic_id[at] = i->apic_id[at - 1];
+    i->apic_id[at] = id;
 }
 
 static void add_ioapic(uint8_t id, uint32_t address, uint32_t gsi_base)

@@ -2,6 +2,7 @@
 /* The boot order as a list, and the loop that every CPU ends in. */
 #include "boot/boot.h"
 #include "call/call.h"
+#include "cpu/topology.h"
 #include "irq/apic.h"
 #include "irq/ioapic.h"
 #include "lib/log.h"
@@ -215,6 +216,7 @@ void boot_main(uint32_t magic, uint32_t info)
     domains_init();
     console_init();
     smp_start();
+    topology_init();
     if (nr_cpus == 1 || !cpu_is_tcg())
         sched_cpu_join();
     else

@@ -211,14 +211,17 @@ static int affinity(struct vcpu *v, struct domain *d, struct xen_domctl *op)
     if (!t) return -ESRCH;
     if (!hard && !soft) return -EINVAL;
     if (a->cpumap_hard.nr_bits > 4096 || a->cpumap_soft.nr_bits > 4096) return -EINVAL;
-    if (op->cmd == XEN_DOMCTL_setvcpuaffinity && hard) {
-        uint64_t cpus;
-        int rc = call_get_map(v, &a->cpumap_hard, &cpus);
-        if (!rc) rc = sched_set_affinity(&t->sched, cpus);
+    if (op->cmd == XEN_DOMCTL_setvcpuaffinity) {
+        uint64_t may = ~0ull, prefers = ~0ull;
+        int rc = hard ? call_get_map(v, &a->cpumap_hard, &may) : 0;
+        if (!rc && soft) rc = call_get_map(v, &a->cpumap_soft, &prefers);
+        if (!rc && (!(may & sched_online) || !(prefers & sched_online))) rc = -EINVAL;
+        if (!rc && hard) rc = sched_set_affinity(&t->sched, may);
+        if (!rc && soft) rc = sched_set_soft(&t->sched, prefers);
         if (rc) return rc;
     }
     if (hard && call_put_map(v, &a->cpumap_hard, t->sched.affinity & all_cpus())) return -EFAULT;
-    return soft ? call_put_map(v, &a->cpumap_soft, all_cpus()) : 0; /* no soft affinity: every CPU is as good */
+    return soft ? call_put_map(v, &a->cpumap_soft, t->sched.soft & all_cpus()) : 0;
 }
 
 static int scheduler(struct vcpu *v, struct domain *d, struct xen_domctl *op)

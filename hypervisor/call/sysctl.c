@@ -4,6 +4,7 @@
 #include <xen/sysctl.h>
 #include "lib/machine.h"
 #include "call/hvmcontext.h"
+#include "cpu/topology.h"
 #include "call/call.h"
 #include "irq/apic.h"
 #include "lib/bits.h"
@@ -38,8 +39,8 @@ static int physinfo(struct vcpu *v, struct xen_sysctl *op)
     struct xen_sysctl_physinfo *p = &op->u.physinfo;
     struct cpuid l1 = cpuid(1, 0), e1 = cpuid(0x80000001, 0);
     *p = (struct xen_sysctl_physinfo){
-        .threads_per_core = 1,
-        .cores_per_socket = nr_cpus,
+        .threads_per_core = bits_set(topology[0].threads),
+        .cores_per_socket = bits_set(topology[0].cores) / bits_set(topology[0].threads),
         .nr_cpus = bits_set(sched_online), /* those that run vCPUs */
         .max_cpu_id = nr_cpus - 1,
         .nr_nodes = 1,
@@ -89,7 +90,7 @@ static int cpu_topology(struct vcpu *v, struct xen_sysctl *op)
     struct xen_sysctl_cputopoinfo *t = &op->u.cputopoinfo;
     uint32_t n = t->cputopo.p ? MIN(t->num_cpus, nr_cpus) : 0;
     for (uint32_t i = 0; i < n; i++) {
-        xen_sysctl_cputopo_t c = {.core = i, .socket = 0, .node = 0};
+        xen_sysctl_cputopo_t c = {.core = topology[i].core, .socket = topology[i].socket, .node = 0};
         if (call_put(v, (uint64_t)(t->cputopo.p + i), &c)) return -EFAULT;
     }
     t->num_cpus = nr_cpus;

@@ -246,9 +246,10 @@ static bool sated(const struct runq *q)
 /* Where a boosted unit runs soonest: on its own CPU or another that has the fewest boosted ones. */
 static unsigned soonest(const struct sched_unit *u)
 {
+    uint64_t all = u->affinity & online(), may = all & u->soft ? all & u->soft : all;
     unsigned best = u->cpu, fewest = ~0u;
 
-    for (uint64_t left = bits_turned(u->affinity & online(), u->cpu); left && fewest; left &= left - 1) {
+    for (uint64_t left = bits_turned(may, u->cpu); left && fewest; left &= left - 1) {
         unsigned cpu = (u->cpu + (unsigned)__builtin_ctzll(left)) % 64, boosted;
         const struct runq *q = &per_cpu(credit_runq, cpu);
 
@@ -316,8 +317,9 @@ static uint64_t credit_waiting(unsigned cpu)
     return may;
 }
 
-/* The first unit on this list of `from`'s queue that may run on this CPU, taken off it; those that lost their class are moved. */
-static struct sched_unit *take_from(unsigned from, enum class c, unsigned cpu)
+/* The first unit on this list of `from`'s queue that may run on this CPU (or, `soft`, prefers to), taken off it; those that lost their
+ * class are moved. */
+static struct sched_unit *take_from(unsigned from, enum class c, unsigned cpu, bool soft)
 {
     struct runq *q = &per_cpu(credit_runq, from);
     struct sched_unit *found = NULL;
@@ -331,7 +333,7 @@ static struct sched_unit *take_from(unsigned from, enum class c, unsigned cpu)
             u->class = now;
             list_add_tail(&q->list[now], &u->link);
             __atomic_fetch_add(&q->count[now], 1, __ATOMIC_SEQ_CST);
-        } else if (READ_ONCE(u->affinity) >> cpu & 1) {
+        } else if ((READ_ONCE(u->affinity) & (soft ? READ_ONCE(u->soft) : ~0ull)) >> cpu & 1) {
             take_off(q, u);
             found = u;
             break;
@@ -342,22 +344,33 @@ static struct sched_unit *take_from(unsigned from, enum class c, unsigned cpu)
     return found;
 }
 
+/* Its own queue first, then those of the CPUs behind it, which are numbered depth first. */
+static struct sched_unit *look(unsigned cpu, enum class c, bool soft)
+{
+    for (uint64_t left = bits_turned(online(), cpu); left; left &= left - 1) {
+        struct sched_unit *u;
+        unsigned from = (cpu + (unsigned)__builtin_ctzll(left)) % 64;
+
+        if (!__atomic_load_n(&per_cpu(credit_runq, from).count[c], __ATOMIC_SEQ_CST))
+            continue;
+        u = take_from(from, c, cpu, soft);
+        if (u)
+            return u;
+    }
+    return NULL;
+}
+
 static struct sched_unit *choose(unsigned cpu, enum class *c)
 {
-    uint64_t turned = bits_turned(online(), cpu);
     struct sched_unit *u;
 
     for (unsigned n = 0, first = sated(&per_cpu(credit_runq, cpu)) ? AHEAD : BOOST; n < PARKED; n++) {
         *c = (first + n) % PARKED;
-        for (uint64_t left = turned; left; left &= left - 1) { /* its own queue first, then its neighbours' */
-            unsigned from = (cpu + (unsigned)__builtin_ctzll(left)) % 64;
-
-            if (!__atomic_load_n(&per_cpu(credit_runq, from).count[*c], __ATOMIC_SEQ_CST))
-                continue;
-            u = take_from(from, *c, cpu);
-            if (u)
-                return u;
-        }
+        u = look(cpu, *c, true);
+        if (!u)
+            u = look(cpu, *c, false);
+        if (u)
+            return u;
     }
     *c = PARKED;
     return NULL;

@@ -8,6 +8,7 @@
  */
 #include "sched/sched.h"
 #include <xen/vcpu.h>
+#include "cpu/topology.h"
 #include "irq/apic.h"
 #include "lib/bits.h"
 #include "lib/log.h"
@@ -75,14 +76,34 @@ static void poke(unsigned cpu)
 
 /* --- queueing; u->lock held --- */
 
-/* An idle CPU of `may`, best `best`, now ours to poke: the next who looks finds another one. -1 if none. */
-static int claim_idle(uint64_t may, unsigned best)
+/* Of `some`, the CPUs on whose cores no CPU that runs units is busy. */
+static uint64_t whole_cores(uint64_t some, uint64_t idle)
 {
-    uint64_t idle;
+    uint64_t busy = __atomic_load_n(&sched_online, __ATOMIC_SEQ_CST) & ~idle, whole = 0;
 
-    while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & may)) {
-        unsigned cpu = idle >> best & 1 ? best : (unsigned)__builtin_ctzll(idle);
+    for (uint64_t left = some; left; left &= left - 1) {
+        unsigned cpu = (unsigned)__builtin_ctzll(left);
 
+        if (!(topology[cpu].threads & busy))
+            whole |= BIT(cpu);
+    }
+    return whole;
+}
+
+/* An idle CPU of `may`, now ours to poke: the next who looks finds another one. -1 if none. Before all one that is preferred
+ * (`soft`), then one whose core is idle, then `near`, then one of its socket. */
+static int claim_idle(uint64_t may, uint64_t soft, unsigned near)
+{
+    uint64_t idle, all;
+
+    while ((idle = (all = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST)) & may)) {
+        uint64_t best = idle & soft ? idle & soft : idle, whole = whole_cores(best, all);
+        unsigned cpu;
+
+        best = whole ? whole : best;
+        if (best & topology[near].cores)
+            best &= topology[near].cores;
+        cpu = best >> near & 1 ? near : (unsigned)__builtin_ctzll(best);
         if (bit_clear(&idle_cpus, cpu))
             return (int)cpu;
     }
@@ -93,6 +114,8 @@ static unsigned home_of(const struct sched_unit *u)
 {
     uint64_t online = __atomic_load_n(&sched_online, __ATOMIC_SEQ_CST), may = u->affinity & online;
 
+    if (may & u->soft)
+        may &= u->soft;
     if (may >> u->cpu & 1)
         return u->cpu;
     return (unsigned)__builtin_ctzll(may ? may : online);
@@ -100,7 +123,7 @@ static unsigned home_of(const struct sched_unit *u)
 
 static void place(struct sched_unit *u, bool woken)
 {
-    int idle = claim_idle(u->affinity, u->cpu);
+    int idle = claim_idle(u->affinity, u->soft, u->cpu);
     bool preempt;
 
     u->cpu = idle >= 0 ? (unsigned)idle : home_of(u);
@@ -108,7 +131,7 @@ static void place(struct sched_unit *u, bool woken)
     set_state(u, RUNSTATE_runnable, now_ns());
     preempt = policy->enqueue(u, woken);
     if (idle < 0) /* one that went idle before it could see u takes it from the queue it is on */
-        idle = claim_idle(u->affinity, u->cpu);
+        idle = claim_idle(u->affinity, u->soft, u->cpu);
     if (idle >= 0)
         poke((unsigned)idle);
     else if (preempt)
@@ -141,7 +164,7 @@ static void settle(struct sched_unit *u, bool woken)
 void sched_unit_init(struct sched_unit *u, unsigned cpu, struct sched_group *g)
 {
     *u = (struct sched_unit){
-        .group = g, .cpu = cpu, .affinity = ~0ull, .down = true, .state = RUNSTATE_offline, .state_since = now_ns(),
+        .group = g, .cpu = cpu, .affinity = ~0ull, .soft = ~0ull, .down = true, .state = RUNSTATE_offline, .state_since = now_ns(),
     };
     __atomic_fetch_add(&g->units, 1, __ATOMIC_RELAXED);
     spin_init(&u->lock, LOCK_VCPU);
@@ -234,6 +257,19 @@ int sched_set_affinity(struct sched_unit *u, uint64_t cpus)
     spin_lock(&u->lock);
     WRITE_ONCE(u->affinity, cpus);
     if (u->queued) /* its queue may be wrong now, or another CPU idle that was forbidden */
+        take_off_queue(u);
+    settle(u, false);
+    spin_unlock(&u->lock);
+    return 0;
+}
+
+int sched_set_soft(struct sched_unit *u, uint64_t cpus)
+{
+    if (!(cpus & __atomic_load_n(&sched_online, __ATOMIC_SEQ_CST)))
+        return -EINVAL;
+    spin_lock(&u->lock);
+    WRITE_ONCE(u->soft, cpus);
+    if (u->queued) /* a CPU that it prefers may be idle */
         take_off_queue(u);
     settle(u, false);
     spin_unlock(&u->lock);
@@ -372,7 +408,7 @@ void sched_offer(unsigned cpu)
 {
     uint64_t may = policy->waiting(cpu);
 
-    for (int idle; (idle = claim_idle(may, cpu)) >= 0;)
+    for (int idle; (idle = claim_idle(may, ~0ull, cpu)) >= 0;)
         poke((unsigned)idle);
 }
 

@@ -32,6 +32,7 @@ struct sched_unit {
     struct list link;       /* run queue */
     unsigned cpu;           /* where it runs or last ran */
     uint64_t affinity;      /* bitmap of allowed CPUs */
+    uint64_t soft;          /* of those that it prefers; the others only take it rather than idle */
     unsigned pause_count;   /* > 0: does not run */
     bool blocked;           /* HLT or SCHEDOP_block/poll: waits for sched_wake */
     bool down;              /* VCPU offline */
@@ -80,6 +81,7 @@ void sched_unpause(struct sched_unit *u);
 void sched_set_down(struct sched_unit *u, bool down);
 void sched_yield(struct sched_unit *u);
 int sched_set_affinity(struct sched_unit *u, uint64_t cpus); /* -EINVAL if no CPU that is up is in it */
+int sched_set_soft(struct sched_unit *u, uint64_t cpus);     /* the same error; where none of them is allowed, it prefers none */
 uint64_t sched_time_used(struct sched_unit *u); /* ns, up to now */
 struct sched_unit *sched_current(void);    /* the unit this CPU runs, NULL when idle */
 /* The CPU loop's choice: returns the unit to run now (may be the present one), or NULL to idle. Updates accounting. */

@@ -5,6 +5,7 @@
  */
 #ifndef TESTS_SCHED_MACHINE_H
 #define TESTS_SCHED_MACHINE_H
+#include "cpu/topology.h" /* Xen's errno names before the host's macros */
 #include "sched/sched.h" /* Xen's errno names before the host's macros */
 #include "irq/apic.h"
 #include "lib/log.h"
@@ -16,6 +17,7 @@
 
 #define MS 1000000ull
 
+struct topology topology[MAX_CPUS]; /* of the test; all 0: every CPU is alone */
 uint32_t trace_events; /* nobody traces */
 void trace_record(uint32_t event, const uint32_t *word, unsigned n) { (void)event; (void)word; (void)n; }
 
