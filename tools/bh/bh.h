@@ -25,8 +25,8 @@ verb_fn verb_list, verb_domid, verb_domname, verb_info, verb_dmesg;
 verb_fn verb_block_attach, verb_block_detach, verb_block_list, verb_pci_list;
 verb_fn verb_network_attach, verb_network_detach, verb_network_list, verb_network_stats;
 verb_fn verb_console;
-verb_fn verb_sched_credit, verb_vcpu_list, verb_vcpu_pin;
-verb_fn verb_trace;
+verb_fn verb_sched_credit, verb_vcpu_list, verb_vcpu_pin, verb_vcpu_set;
+verb_fn verb_trace, verb_top;
 
 /* "bh: ..." on standard error; returns 1. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -34,6 +34,9 @@ int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int complain_err(const struct err *e);
 /* Wrong usage of a verb: says how it is used; returns 2. */
 int usage(const char *verb, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* show.c: "rbpscd" with dashes for what it is not; a domain's name, that of domain 0 always known, to free(). */
+void state_letters(const xc_domaininfo_t *d, char s[7]);
+char *shown_name(struct handles *h, uint32_t domid);
 /* Domain named on the command line: 0, or prints why not and returns 1. */
 int need_domain(struct handles *h, const char *who, uint32_t *domid);
 #endif

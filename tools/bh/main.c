@@ -31,15 +31,23 @@ static const struct verb verbs[] = {
     {"rest", "SECONDS", "stop the control domain itself for a while (1 to 60 s), to see that nobody needs it", NULL, 1, 1, verb_rest},
     {"domid", "NAME", "print a domain's id", NULL, 1, 1, verb_domid},
     {"domname", "ID", "print a domain's name", NULL, 1, 1, verb_domname},
-    {"info", "", "print facts about the machine and the hypervisor", NULL, 0, 0, verb_info},
+    {"info", "[-n]", "print facts about the machine and the hypervisor",
+     "  -n, --numa   and which CPUs are threads of one core, cores of one socket\n", 0, 1, verb_info},
     {"dmesg", "[-c]", "print the hypervisor's log", "  -c, --clear   and empty it\n", 0, 1, verb_dmesg},
     {"sched-credit", "[-d DOMAIN [-w WEIGHT] [-c CAP]]", "show or set domains' shares of the CPUs",
      "  -w, --weight   1 to 65535, 256 unless set: share where CPUs are scarce\n"
      "  -c, --cap      percent of one CPU that the domain uses at most, 0: no limit\n"
      "Without -w and -c: shows. They have effect where the hypervisor was booted with sched=credit.\n", 0, 6, verb_sched_credit},
     {"vcpu-list", "[DOMAIN...]", "list domains' virtual CPUs", "State: r running, b blocked, p offline.\n", 0, 1023, verb_vcpu_list},
-    {"vcpu-pin", "DOMAIN VCPU|all CPUS", "say which CPUs a domain's virtual CPUs may run on",
-     "CPUS as in the configuration: 0-3,^2 or all.\n", 3, 3, verb_vcpu_pin},
+    {"vcpu-pin", "DOMAIN VCPU|all CPUS [SOFT]", "say which CPUs a domain's virtual CPUs may run on",
+     "CPUS as in the configuration: 0-3,^2 or all; SOFT: those of them that they prefer. -: as it is.\n", 3, 4, verb_vcpu_pin},
+    {"vcpu-set", "DOMAIN COUNT", "say how many of its virtual CPUs a domain shall use",
+     "At most as many as it was created with. The domain's kernel takes the others offline at once; one that comes\n"
+     "back is there for the domain's udev to take it online.\n", 2, 2, verb_vcpu_set},
+    {"top", "[-b] [-i COUNT] [-d SECONDS]", "watch what the domains use; q or Ctrl-C ends it",
+     "  -b, --batch        one table after the other, for a file or another program\n"
+     "  -i, --iterations   so many tables\n"
+     "  -d, --delay        seconds between two, 1 to 3600 (3)\n", 0, 5, verb_top},
     {"trace", "[--seconds N] [-o FILE] | --read FILE", "record what the hypervisor does, and print sums",
      "  -s, --seconds   how long (1)\n"
      "  -o, --output    write the records to FILE, as xentrace does: xenalyze reads it\n"

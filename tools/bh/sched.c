@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* bh's verbs about CPUs: sched-credit, vcpu-list, vcpu-pin. Output as xl prints it. */
+/* bh's verbs about CPUs: sched-credit, vcpu-list, vcpu-pin, vcpu-set. Output as xl prints it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "tools/bh/bh.h"
+#include "tools/lib/store.h"
 
 #define MAX_DOMAINS 1024u
 #define MAP_CPUS 256u
@@ -152,29 +153,75 @@ int verb_vcpu_list(struct handles *h, int argc, char **argv)
 
 /* --- vcpu-pin --- */
 
+/* "-" leaves it as it is: then *map is NULL. To free(). */
+static int parse_map(struct handles *h, const char *text, xc_cpumap_t *map)
+{
+    uint8_t cpus[MAP_CPUS / 8];
+    struct err e;
+    *map = NULL;
+    if (!strcmp(text, "-"))
+        return 0;
+    if (cpus_parse(text, cpus, &e))
+        return complain_err(&e);
+    int size = xc_get_cpumap_size(h->xc);
+    *map = size > 0 ? xc_cpumap_alloc(h->xc) : NULL;
+    if (!*map)
+        return complain("no map of CPUs: %s", strerror(errno));
+    memcpy(*map, cpus, (size_t)size < sizeof(cpus) ? (size_t)size : sizeof(cpus));
+    return 0;
+}
+
+static int pin(struct handles *h, uint32_t domid, unsigned first, unsigned last, char **cpus, xc_cpumap_t hard, xc_cpumap_t soft)
+{
+    uint32_t which = (hard ? XEN_VCPUAFFINITY_HARD : 0u) | (soft ? XEN_VCPUAFFINITY_SOFT : 0u);
+    for (unsigned v = first; which && v <= last; v++)
+        if (xc_vcpu_setaffinity(h->xc, domid, (int)v, hard, soft, which))
+            return complain("CPUs '%s'%s%s%s: %s", cpus[0], cpus[1] ? ", '" : "", cpus[1] ? cpus[1] : "", cpus[1] ? "'" : "",
+                            errno == EINVAL ? "none of them runs vCPUs" : strerror(errno));
+    return 0;
+}
+
 int verb_vcpu_pin(struct handles *h, int argc, char **argv)
 {
-    uint8_t map[MAP_CPUS / 8];
+    xc_cpumap_t hard = NULL, soft = NULL;
     xc_domaininfo_t d;
     uint32_t domid;
     uint16_t only = 0;
-    struct err e;
     bool all = !strcmp(argv[2], "all");
     if (need_domain(h, argv[1], &domid))
         return 1;
-    if (xc_domain_getinfolist(h->xc, domid, 1, &d) != 1 || d.domain != domid)
+    if (domain_info(h, domid, &d))
         return complain("domain %u is gone", domid);
     if ((!all && number("VCPU", argv[2], 0, d.max_vcpu_id, &only)))
         return 1;
-    if (cpus_parse(argv[3], map, &e))
-        return complain_err(&e);
-    uint8_t *hard = xc_cpumap_alloc(h->xc);
-    int size = xc_get_cpumap_size(h->xc), rc = hard && size > 0 ? 0 : complain("no map of CPUs: %s", strerror(errno));
+    int rc = parse_map(h, argv[3], &hard);
+    if (!rc && argc > 4)
+        rc = parse_map(h, argv[4], &soft);
     if (!rc)
-        memcpy(hard, map, (size_t)size < sizeof(map) ? (size_t)size : sizeof(map));
-    for (unsigned v = all ? 0 : only; !rc && v <= (all ? d.max_vcpu_id : only); v++)
-        if (xc_vcpu_setaffinity(h->xc, domid, (int)v, hard, NULL, XEN_VCPUAFFINITY_HARD))
-            rc = complain("CPUs '%s': %s", argv[3], errno == EINVAL ? "none of them runs vCPUs" : strerror(errno));
+        rc = pin(h, domid, all ? 0 : only, all ? d.max_vcpu_id : only, (char *[]){argv[3], argc > 4 ? argv[4] : NULL}, hard, soft);
     free(hard);
+    free(soft);
     return rc;
+}
+
+/* --- vcpu-set --- */
+
+int verb_vcpu_set(struct handles *h, int argc, char **argv)
+{
+    xc_domaininfo_t d;
+    uint32_t domid;
+    uint16_t n;
+    if (need_domain(h, argv[1], &domid))
+        return 1;
+    if (domain_info(h, domid, &d))
+        return complain("domain %u is gone", domid);
+    if (number("COUNT", argv[2], 1, d.max_vcpu_id + 1, &n))
+        return 1;
+    for (unsigned v = 0; v <= d.max_vcpu_id; v++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/local/domain/%u/cpu/%u/availability", domid, v);
+        if (store_write(h, path, v < n ? "online" : "offline"))
+            return complain("%s cannot be written: %s", path, strerror(errno));
+    }
+    return 0;
 }

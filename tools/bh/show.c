@@ -10,7 +10,7 @@
 
 #define MAX_DOMAINS 1024u
 
-static char *shown_name(struct handles *h, uint32_t domid)
+char *shown_name(struct handles *h, uint32_t domid)
 {
     char *name = domain_name(h, domid);
     if (domid == 0 && name && !name[0]) {
@@ -25,7 +25,7 @@ static unsigned shutdown_reason(const xc_domaininfo_t *d)
     return d->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask;
 }
 
-static void state_letters(const xc_domaininfo_t *d, char s[7])
+void state_letters(const xc_domaininfo_t *d, char s[7])
 {
     bool shut = d->flags & XEN_DOMINF_shutdown, crashed = shut && shutdown_reason(d) == SHUTDOWN_crash;
     bool dying = d->flags & XEN_DOMINF_dying;
@@ -200,9 +200,36 @@ static void info_version(struct handles *h)
            (int)sizeof(line), line);
 }
 
+static int info_topology(struct handles *h)
+{
+    unsigned n = 0;
+    if (xc_cputopoinfo(h->xc, &n, NULL))
+        return complain("the hypervisor gives no topology: %s", strerror(errno));
+    xc_cputopo_t *t = calloc(n ? n : 1, sizeof(*t));
+    if (!t || xc_cputopoinfo(h->xc, &n, t)) {
+        free(t);
+        return complain("the hypervisor gives no topology: %s", strerror(errno));
+    }
+    printf("cpu_topology           :\ncpu:    core    socket     node\n");
+    for (unsigned c = 0; c < n; c++)
+        if (t[c].core != XEN_INVALID_CORE_ID)
+            printf("%3u:    %4u      %4u     %4u\n", c, t[c].core, t[c].socket, t[c].node);
+    free(t);
+    xc_meminfo_t m;
+    uint32_t distance;
+    unsigned nodes = 1;
+    if (xc_numainfo(h->xc, &nodes, &m, &distance))
+        return complain("the hypervisor gives no NUMA information: %s", strerror(errno));
+    printf("numa_info              :\nnode:    memsize    memfree    distances\n%4u:    %7llu    %7llu      %u\n", 0,
+           (unsigned long long)m.memsize >> 20, (unsigned long long)m.memfree >> 20, distance);
+    return 0;
+}
+
 int verb_info(struct handles *h, int argc, char **argv)
 {
     struct utsname u;
+    if (argc > 1 && strcmp(argv[1], "-n") && strcmp(argv[1], "--numa"))
+        return usage(argv[0], "unexpected '%s'", argv[1]);
     if (!uname(&u))
         printf("host                   : %s\nrelease                : %s\nversion                : %s\n"
                "machine                : %s\n", u.nodename, u.release, u.version, u.machine);
@@ -210,7 +237,7 @@ int verb_info(struct handles *h, int argc, char **argv)
     info_version(h);
     if (!bh_simple(h, BH_OP_info, DOMID_SELF))
         printf("uptime_ns              : %llu\n", (unsigned long long)h->op->u.info.now_ns);
-    return 0;
+    return argc > 1 ? info_topology(h) : 0;
 }
 
 int verb_dmesg(struct handles *h, int argc, char **argv)

@@ -82,6 +82,20 @@ static int set_limits(struct builder *bd)
     return 0;
 }
 
+/* Of all its vCPUs. 0 or -1 with errno. */
+static int set_affinity(struct builder *bd, const uint8_t *cpus, uint32_t which)
+{
+    xc_cpumap_t map = xc_cpumap_alloc(bd->h->xc);
+    int size = xc_get_cpumap_size(bd->h->xc), rc = map && size > 0 ? 0 : -1;
+    if (!rc)
+        memcpy(map, cpus, size < 32 ? (size_t)size : 32);
+    for (unsigned v = 0; !rc && v < bd->cfg->vcpus; v++)
+        rc = which == XEN_VCPUAFFINITY_HARD ? xc_vcpu_setaffinity(bd->h->xc, bd->b->domid, (int)v, map, NULL, which)
+                                            : xc_vcpu_setaffinity(bd->h->xc, bd->b->domid, (int)v, NULL, map, which);
+    free(map);
+    return rc;
+}
+
 static int set_scheduling(struct builder *bd)
 {
     const struct domcfg *c = bd->cfg;
@@ -94,17 +108,10 @@ static int set_scheduling(struct builder *bd)
         if (xc_sched_credit_domain_set(bd->h->xc, bd->b->domid, &credit) && errno != ENOSYS && errno != EINVAL)
             return fail(bd, "cpu_weight, cap: refused by the scheduler");
     }
-    for (unsigned v = 0; c->has_cpus && v < c->vcpus; v++) {
-        xc_cpumap_t hard = xc_cpumap_alloc(bd->h->xc);
-        if (!hard)
-            return fail(bd, "cpus");
-        int size = xc_get_cpumap_size(bd->h->xc);
-        memcpy(hard, c->cpus, size < 32 ? (size_t)size : 32);
-        int rc = xc_vcpu_setaffinity(bd->h->xc, bd->b->domid, (int)v, hard, NULL, XEN_VCPUAFFINITY_HARD);
-        free(hard);
-        if (rc)
-            return fail(bd, "cpus: refused by the hypervisor");
-    }
+    if (c->has_cpus && set_affinity(bd, c->cpus, XEN_VCPUAFFINITY_HARD))
+        return fail(bd, "cpus: refused by the hypervisor");
+    if (c->has_cpus_soft && set_affinity(bd, c->cpus_soft, XEN_VCPUAFFINITY_SOFT))
+        return fail(bd, "cpus_soft: refused by the hypervisor");
     return 0;
 }
 

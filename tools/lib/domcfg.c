@@ -186,16 +186,16 @@ static int read_unsigned(struct cfg *cfg, const char *key, unsigned min, unsigne
     return rc < 0 ? -1 : 0;
 }
 
-static int read_cpus(struct cfg *cfg, struct domcfg *d, struct err *e)
+static int read_cpus(struct cfg *cfg, const char *key, uint8_t map[32], bool *has, struct err *e)
 {
     const char *text;
     struct err why;
-    int rc = cfg_string(cfg, "cpus", &text, e);
+    int rc = cfg_string(cfg, key, &text, e);
     if (rc <= 0)
         return rc;
-    if (cpus_parse(text, d->cpus, &why))
-        return cfg_error(cfg, "cpus", e, "%s", why.text);
-    d->has_cpus = true;
+    if (cpus_parse(text, map, &why))
+        return cfg_error(cfg, key, e, "%s", why.text);
+    *has = true;
     return 0;
 }
 
@@ -344,7 +344,8 @@ int domcfg_read(struct cfg *cfg, const char *path, struct domcfg *d, void (*warn
         read_path(cfg, "ramdisk", path, d->ramdisk, e) < 0 || read_cmdline(cfg, d, e) ||
         read_unsigned(cfg, "vcpus", 1, DOMCFG_MAX_VCPUS, &d->vcpus, e) ||
         read_unsigned(cfg, "cpu_weight", 1, 65535, &d->weight, e) || read_unsigned(cfg, "cap", 0, 100 * 256, &d->cap, e) ||
-        read_cpus(cfg, d, e) || read_actions(cfg, d, e) || read_uuid(cfg, d, e) ||
+        read_cpus(cfg, "cpus", d->cpus, &d->has_cpus, e) ||
+        read_cpus(cfg, "cpus_soft", d->cpus_soft, &d->has_cpus_soft, e) || read_actions(cfg, d, e) || read_uuid(cfg, d, e) ||
         read_specs(cfg, "disk", DOMCFG_MAX_DISKS, &d->nr_disks, d, one_disk, e) ||
         read_specs(cfg, "vif", DOMCFG_MAX_VIFS, &d->nr_vifs, d, one_vif, e) ||
         read_specs(cfg, "pci", DOMCFG_MAX_PCI, &d->nr_pci, d, one_pci, e))

@@ -37,6 +37,8 @@ struct domcfg {
     unsigned cap;           /* percent of one CPU; 0 = none */
     uint8_t cpus[32];       /* affinity bitmap of physical CPUs 0..255 */
     bool has_cpus;
+    uint8_t cpus_soft[32];  /* of those the ones it prefers */
+    bool has_cpus_soft;
     bool driver_domain;
     enum dom_action on_poweroff, on_reboot, on_crash, on_watchdog;
     struct disk_spec disks[DOMCFG_MAX_DISKS];
