@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The fixed data out of the ACPI tables (ACPI 6.4 chapter 5): RSDP, RSDT or XSDT, MADT, MCFG, DMAR, HPET, FADT, and the
- * package \_S5_ that a scan of the DSDT finds; no AML is interpreted.
+ * package \_S5_ that a scan of the DSDT, or of the SSDTs, finds; no AML is interpreted.
  * Firmware is not trusted to be right: each pointer is checked against what is mapped, each length against its container,
  * each table against its checksum. A table that fails is named in the log and left out.
  */
@@ -189,6 +189,8 @@ static int small_integer(const uint8_t **p, const uint8_t *end)
     return -1;
 }
 
+static bool s5_found;
+
 /* Name (\_S5_, Package () {type for PM1a, type for PM1b, ...}): 7.4.2. */
 static bool parse_s5(const uint8_t *t)
 {
@@ -253,19 +255,24 @@ static void parse_fadt(const uint8_t *t)
         parse_reset_register(t);
     uint64_t x_dsdt = len >= 148 ? get64(t + 140) : 0;
     const uint8_t *dsdt = table_at(x_dsdt ? x_dsdt : get32(t + 40));
-    if (!dsdt || memcmp(dsdt, "DSDT", 4) || !parse_s5(dsdt)) {
-        log_warn("ACPI: no \\_S5_ in the DSDT: the machine cannot be powered off");
-        machine.pm1a_cnt = machine.pm1b_cnt = 0;
-    }
+    if (dsdt && !memcmp(dsdt, "DSDT", 4) && parse_s5(dsdt)) /* whatever an SSDT has said */
+        s5_found = true;
+}
+
+static void parse_ssdt(const uint8_t *t)
+{
+    if (!s5_found)
+        s5_found = parse_s5(t);
 }
 
 static void parse_dmar(const uint8_t *t) { acpi_info.dmar = t; }
 
 static const struct { char signature[5]; void (*parse)(const uint8_t *t); } parsers[] = {
     {"APIC", parse_madt}, {"MCFG", parse_mcfg}, {"HPET", parse_hpet}, {"FACP", parse_fadt}, {"DMAR", parse_dmar},
+    {"SSDT", parse_ssdt},
 };
 
-/* Tables are taken in the order of the root table; of two with one signature the first counts. */
+/* Tables are taken in the order of the root table; of two with one signature the first counts, but of SSDTs there are many. */
 static void parse_tables(const uint8_t *root, unsigned entry_size)
 {
     unsigned seen = 0;
@@ -275,7 +282,7 @@ static void parse_tables(const uint8_t *root, unsigned entry_size)
         const uint8_t *t = table_at(a);
         for (unsigned i = 0; t && i < ARRAY_SIZE(parsers); i++)
             if (!memcmp(t, parsers[i].signature, 4) && !(seen & BIT(i))) {
-                seen |= (unsigned)BIT(i);
+                seen |= parsers[i].parse == parse_ssdt ? 0 : (unsigned)BIT(i);
                 parsers[i].parse(t);
             }
     }
@@ -305,7 +312,12 @@ int acpi_init(void)
         log_error("ACPI: no usable RSDT or XSDT");
         return -ENODEV;
     }
+    s5_found = false;
     parse_tables(root, entry_size);
+    if (!s5_found) {
+        log_warn("ACPI: no \\_S5_ in the DSDT or an SSDT: the machine cannot be powered off");
+        machine.pm1a_cnt = machine.pm1b_cnt = 0;
+    }
     log_info("ACPI: %u CPUs, %u I/O APICs, HPET %#lx, PM timer port %#x, %s DMAR", acpi_info.nr_cpus, acpi_info.nr_ioapic,
              (unsigned long)acpi_info.hpet, acpi_info.pm_timer_port, acpi_info.dmar ? "with" : "no");
     return acpi_info.nr_cpus ? 0 : -ENODEV;

@@ -199,6 +199,35 @@ static void test_extended_blocks(void)
     CU_ASSERT_EQUAL(acpi_info.pm_timer_port, 0);
 }
 
+static void add_ssdt(const uint8_t *aml, unsigned n)
+{
+    uint8_t *d = new_table("SSDT", 36 + n);
+    memcpy(d + 36, aml, n);
+    finish(d, true);
+}
+
+/* In the second of two SSDTs, before or behind the FADT; the DSDT's own counts before theirs. */
+static void test_s5_in_ssdt(void)
+{
+    static const uint8_t nothing[] = {0x10, 0x20, 0x08, 'A', 'B', 'C', '_', 0x00};
+    static const uint8_t seven[] = {0x10, 0x20, 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 0x07, 0x00, 0x00, 0x00};
+    for (unsigned order = 0; order < 3; order++) {
+        start();
+        add_madt(two_cpus, 8);
+        if (order == 0)
+            add_fadt(nothing, sizeof(nothing));
+        add_ssdt(nothing, sizeof(nothing));
+        add_ssdt(seven, sizeof(seven));
+        if (order == 1)
+            add_fadt(nothing, sizeof(nothing));
+        if (order == 2)
+            add_fadt(s5, sizeof(s5));
+        CU_ASSERT_EQUAL(run(), 0);
+        CU_ASSERT_EQUAL(machine.pm1a_cnt, 0x604);
+        CU_ASSERT_EQUAL(machine.s5_type_a, order == 2 ? 5 : 7);
+    }
+}
+
 static void test_s5_truncated(void)
 {
     for (unsigned n = 1; n < 12; n++) { /* cut before the value: never found, never read past the end */
@@ -280,7 +309,7 @@ int main(void)
         {"more CPUs and I/O APICs than we keep", test_too_many},
         {"FADT", test_fadt},
         {"FADT with extended blocks", test_extended_blocks},
-        {"S5 cut short", test_s5_truncated},
+        {"S5 in an SSDT", test_s5_in_ssdt}, {"S5 cut short", test_s5_truncated},
         {"MCFG, HPET, DMAR", test_small_tables},
         {"bad tables are left out", test_bad_tables},
         {"bad root pointer", test_bad_root},
