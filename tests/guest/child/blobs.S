@@ -5,7 +5,7 @@
  */
         .text
         .global child_poweroff, child_crash, child_ud, child_garbage, child_flood, child_spin, child_count
-        .global child_deaf, child_peer, child_watchdog, child_wild, child_refused, child_calls, child_end
+        .global child_deaf, child_peer, child_watchdog, child_wild, child_refused, child_calls, child_sleep, child_end
         .set SCHED_OP, 29
 child_poweroff:
         pushq $0                        /* sched_shutdown.reason */
@@ -106,5 +106,11 @@ child_peer:                             /* bind the port and map the grant named
         movl $0x6140, %esi
         vmmcall
         jmp child_spin
+child_sleep:                            /* for good: no event comes */
+        movl $SCHED_OP, %eax
+        movl $1, %edi
+        xorl %esi, %esi
+        vmmcall
+        jmp child_sleep
 child_end:
         .section .note.GNU-stack, "", @progbits

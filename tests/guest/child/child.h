@@ -15,7 +15,7 @@
 
 /* Routines, in blobs.S */
 extern const char child_poweroff[], child_crash[], child_ud[], child_garbage[], child_flood[], child_spin[], child_count[];
-extern const char child_deaf[], child_peer[], child_watchdog[], child_wild[], child_refused[], child_calls[], child_end[];
+extern const char child_deaf[], child_peer[], child_watchdog[], child_wild[], child_refused[], child_calls[], child_sleep[], child_end[];
 
 struct child { uint16_t domid; volatile uint64_t *shared; };
 
