@@ -5,14 +5,13 @@
 # make bench-docs: the tables of docs/performance.md and the plots of docs/plots from what was taken last.
 # What a measurement boots beside the machine; one a line.
 BENCH_NEEDS += $(B)/bench/micro.elf
+BENCH_NEEDS += $(B)/bench/sched.elf
 BENCH_NEEDS += $(B)/bench/stall.elf
 BENCH_NEEDS += $(B)/tests/domains/disk-unordered.elf
 BENCH_NEEDS += $(B)/bench/bare.cpio
 BENCH_NEEDS += $(if $(PEER),$(B)/xen-control.cpio)
 BENCH_NEEDS += $(if $(PEER),$(B)/bench/domtimes)
 bench: $$(MACHINE) $$(BENCH_NEEDS)
-# make bench-docs: the tables of docs/performance.md from what was taken last.
-bench: $$(MACHINE) $(B)/bench/micro.elf $(B)/bench/sched.elf $(B)/tests/domains/disk-unordered.elf $(if $(PEER),$(B)/xen-control.cpio)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
 	bench/document
@@ -36,24 +35,14 @@ $(eval $(call host_prog,bench/domtimes,bench/domtimes.c,-lxenctrl))
 
 # PVH kernels in the control domain's place: micro, for Bulkhead and Xen alike, and stall.
 MICRO_SRC := $(RT_SRC) tests/guest/lib.c $(wildcard bench/micro/*.c)
+SCHED_SRC := $(RT_SRC) tests/guest/lib.c tests/guest/child/child.c tests/guest/child/blobs.S bench/sched/main.c
 STALL_SRC := $(RT_SRC) tests/guest/lib.c tests/guest/child/child.c tests/guest/child/blobs.S bench/stall/main.c
 $(B)/bench/micro.elf: $(call obj,rt,$(MICRO_SRC))
+$(B)/bench/sched.elf: $(call obj,rt,$(SCHED_SRC))
 $(B)/bench/stall.elf: $(call obj,rt,$(STALL_SRC))
-$(B)/bench/micro.elf $(B)/bench/stall.elf: stubdoms/rt/rt.lds
+$(addprefix $(B)/bench/,micro.elf sched.elf stall.elf): stubdoms/rt/rt.lds
 	@mkdir -p $(@D)
 	@echo "  $@"
 	$(RT_LINK) -o $@ $(filter %.o,$^)
-$(call obj,rt,bench/stall/main.c): X_CFLAGS = -D__XEN_TOOLS__
--include $(patsubst %.o,%.d,$(call obj,rt,$(MICRO_SRC) $(STALL_SRC)))
-# The PVH kernels of measurements: micro, for Bulkhead and Xen alike, and sched.
-# $(call bench_kernel,NAME,SOURCES): build/bench/NAME.elf from bench/NAME/*.c and SOURCES.
-define bench_kernel
-$(B)/bench/$(1).elf: $(call obj,rt,$(RT_SRC) tests/guest/lib.c $(wildcard bench/$(1)/*.c) $(2)) stubdoms/rt/rt.lds
-	@mkdir -p $$(@D)
-	@echo "  $$@"
-	$(RT_LINK) -o $$@ $$(filter %.o,$$^)
-$(call obj,rt,$(wildcard bench/$(1)/*.c)): X_CFLAGS = -D__XEN_TOOLS__
--include $(patsubst %.o,%.d,$(call obj,rt,$(wildcard bench/$(1)/*.c)))
-endef
-$(eval $(call bench_kernel,micro))
-$(eval $(call bench_kernel,sched,tests/guest/child/child.c tests/guest/child/blobs.S))
+$(call obj,rt,bench/sched/main.c bench/stall/main.c): X_CFLAGS = -D__XEN_TOOLS__
+-include $(patsubst %.o,%.d,$(call obj,rt,$(MICRO_SRC) $(SCHED_SRC) $(STALL_SRC)))

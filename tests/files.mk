@@ -25,8 +25,7 @@ campaign: $$(MACHINE) $(B)/guests/fuzz.elf
 	[ $(CALLS) = 0 ] || tests/campaign/fuzz --calls $(CALLS) --seed $(SEED)
 .PHONY: campaign
 
-test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bench/micro.elf $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $$(NEWQEMU)
-test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $(B)/kernels/xen/version
+test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bench/micro.elf $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $(B)/kernels/xen/version $$(NEWQEMU)
 	tests/run
 .PHONY: test
 
