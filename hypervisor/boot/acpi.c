@@ -155,6 +155,7 @@ static void parse_mcfg(const uint8_t *t)
     for (uint32_t at = 44; at + 16 <= len; at += 16)
         if (get16(t + at + 8) == 0 && t[at + 10] == 0) {
             machine.mcfg_base = get64(t + at);
+            machine.mcfg_buses = mapped(machine.mcfg_base, (t[at + 11] + 1ull) << 20) ? t[at + 11] + 1u : 0;
             return;
         }
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, stalls, MSI messages, DMA. */
+/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, stalls, MSI messages, DMA,
+ * extended configuration space. */
 #include "call/call.h"
+#include "lib/machine.h"
 #include "lib/log.h"
 #include "lib/stall.h"
 #include "lib/string.h"
@@ -174,6 +176,24 @@ static int pirq_message(struct vcpu *v, struct bh_op *op)
     return rc;
 }
 
+static int pci_config(struct vcpu *v, struct bh_op *op)
+{
+    uint32_t sbdf = op->u.config.sbdf, at = op->u.config.offset, size = op->u.config.size, value = op->u.config.value;
+    if (!domain_has_role(v->dom, BH_ROLE_PCI)) return -EACCES;
+    if (op->domid != DOMID_SELF || op->u.config.pad || op->u.config.write > 1) return -EINVAL;
+    if ((size != 1 && size != 2 && size != 4) || at < 0x100 || at + size > 0x1000 || at % size) return -EINVAL;
+    if (sbdf >> 8 >= machine.mcfg_buses) return -ENODEV;
+    volatile void *p = mpa_to_virt(mpa(machine.mcfg_base + ((uint64_t)sbdf << 12) + at));
+    if (op->u.config.write) {
+        if (size == 1) *(volatile uint8_t *)p = (uint8_t)value;
+        else if (size == 2) *(volatile uint16_t *)p = (uint16_t)value;
+        else *(volatile uint32_t *)p = value;
+    } else {
+        op->u.config.value = size == 1 ? *(volatile uint8_t *)p : size == 2 ? *(volatile uint16_t *)p : *(volatile uint32_t *)p;
+    }
+    return 0;
+}
+
 long call_bulkhead(struct vcpu *v, const struct call_args *args)
 {
     uint32_t cmd = (uint32_t)args->a[0];
@@ -192,6 +212,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_msi_bind:
     case BH_OP_msi_unbind:
     case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;
+    case BH_OP_pci_config: rc = pci_config(v, &op); break;
     case BH_OP_pirq_message: rc = pirq_message(v, &op); break;
     default: return -ENOSYS;
     }

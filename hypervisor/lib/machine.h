@@ -11,6 +11,7 @@ struct machine {
     const char *cmdline;           /* our own command line */
     uint64_t ram_end;              /* first byte behind the highest RAM */
     uint64_t mcfg_base;            /* PCI Express configuration space of segment 0 from bus 0; 0 = none */
+    unsigned mcfg_buses;           /* of so many buses it can be reached through the direct map */
     uint16_t pm1a_cnt, pm1b_cnt;   /* ports of ACPI's PM1 control blocks, 0 = absent */
     uint8_t s5_type_a, s5_type_b;  /* sleep types that mean off */
     uint16_t smi_cmd;              /* port and value that turn ACPI mode on, 0 = it is on */

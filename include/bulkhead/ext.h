@@ -43,6 +43,9 @@ enum {
                              last read. IN/OUT u.stalls; -ENOSPC: room for fewer than are kept of one CPU, BH_STALL_ROWS */
     BH_OP_rest = 10,      /* CONTROL, DOMID_SELF only. Stop all vCPUs of the caller for u.rest.ms, to see who needs it; -EBUSY if
                              it rests already, -EINVAL for a time out of range */
+    BH_OP_pci_config = 12, /* PCI, DOMID_SELF only. One access to the extended configuration space (PCI Express 5.0, 7.2.2) of a function
+                             of segment 0; what lies below 100h is reached by the ports. IN u.config, OUT u.config.value (read);
+                             -ENODEV where the machine has none, -EINVAL for an offset or size that is none */
 };
 
 /* What a stretch of the hypervisor began with. */
@@ -103,6 +106,14 @@ struct bh_op {
             uint32_t cpus;  /* OUT how many CPUs there are: 0 to cpus - 1 */
             uint32_t pad;
         } stalls;
+        struct {
+            uint32_t sbdf;   /* IN the function */
+            uint16_t offset; /* IN 100h to FFFh, a multiple of size */
+            uint8_t size;    /* IN 1, 2 or 4 bytes */
+            uint8_t write;   /* IN 0 read, 1 write */
+            uint32_t value;  /* IN (write) OUT (read): all ones where no function answers */
+            uint32_t pad;    /* IN 0 */
+        } config;
         uint8_t space[112];
     } u;
 };

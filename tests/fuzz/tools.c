@@ -36,8 +36,7 @@ static void fuzz_spec(uint8_t what, const uint8_t *data, size_t size)
 {
     struct disk_spec disk;
     struct vif_spec vif;
-    uint32_t sbdf;
-    bool unsafe;
+    struct pci_spec pci;
     char name[40];
     uint8_t map[32];
     struct err e = {""};
@@ -54,7 +53,7 @@ static void fuzz_spec(uint8_t what, const uint8_t *data, size_t size)
             must_say(-1, &e);
         break;
     case 1: must_say(vif_parse(text, &vif, &e), &e); break;
-    case 2: must_say(sbdf_parse(text, &sbdf, &unsafe, &e), &e); break;
+    case 2: must_say(pci_parse(text, &pci, &e), &e); break;
     default: must_say(cpus_parse(text, map, &e), &e); break;
     }
     free(text);

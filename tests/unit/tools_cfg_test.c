@@ -209,20 +209,19 @@ static void test_vif_rules(void)
 
 static void test_pci_and_vif(void)
 {
-    uint32_t sbdf;
-    bool unsafe;
+    struct pci_spec pci;
     char text[16];
     struct vif_spec v;
-    CU_ASSERT_EQUAL(sbdf_parse("00:04.0", &sbdf, &unsafe, &e), 0);
-    CU_ASSERT_EQUAL(sbdf, 0x20);
-    CU_ASSERT_EQUAL(sbdf_parse("0001:a0:1f.7,unsafe", &sbdf, &unsafe, &e), 0);
-    CU_ASSERT_EQUAL(sbdf, 0x1a0ff);
-    CU_ASSERT_TRUE(unsafe);
-    sbdf_format(sbdf, text);
+    CU_ASSERT_EQUAL(pci_parse("00:04.0", &pci, &e), 0);
+    CU_ASSERT(pci.sbdf == 0x20 && !pci.unsafe && !pci.vfs);
+    CU_ASSERT_EQUAL(pci_parse("0001:a0:1f.7,unsafe,vfs=7", &pci, &e), 0);
+    CU_ASSERT(pci.sbdf == 0x1a0ff && pci.unsafe && pci.vfs == 7);
+    sbdf_format(pci.sbdf, text);
     CU_ASSERT_STRING_EQUAL(text, "0001:a0:1f.7");
-    static const char *const bad[] = {"", "4", "00:04", "00:04.8", "00:20.0", "0:4.0", "00:04.0x", "00:04.0,what", "0000:00:04.0.0"};
+    static const char *const bad[] = {"", "4", "00:04", "00:04.8", "00:20.0", "0:4.0", "00:04.0x", "00:04.0,what", "0000:00:04.0.0",
+                                      "00:04.0,vfs=", "00:04.0,vfs=-1", "00:04.0,vfs=65", "00:04.0,vfs=1x", "00:04.0,vfs=99999999999999999999"};
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        CU_ASSERT_EQUAL(sbdf_parse(bad[i], &sbdf, &unsafe, &e), -1);
+        CU_ASSERT_EQUAL(pci_parse(bad[i], &pci, &e), -1);
     CU_ASSERT_EQUAL(vif_parse("mac=00:16:3e:a1:b2:c3, bridge=br0,backend=net", &v, &e), 0);
     CU_ASSERT_EQUAL(v.mac[3], 0xa1);
     CU_ASSERT_EQUAL(vif_parse("", &v, &e), 0);

@@ -74,7 +74,7 @@ static int assign_pci(struct creation *c)
     char line[96], sbdf[16], answer[256];
     for (unsigned i = 0; i < c->cfg->nr_pci; i++) {
         sbdf_format(c->cfg->pci[i].sbdf, sbdf);
-        snprintf(line, sizeof(line), "assign %u %s%s", c->b.domid, sbdf, c->cfg->pci[i].unsafe ? " unsafe" : "");
+        snprintf(line, sizeof(line), "assign %u %s,vfs=%u%s", c->b.domid, sbdf, c->cfg->pci[i].vfs, c->cfg->pci[i].unsafe ? ",unsafe" : "");
         if (pcid_request(line, answer, sizeof(answer), c->e))
             return err_prefix(c->e, "%s: pci %s", c->cfg->name, sbdf);
         c->assigned = true;

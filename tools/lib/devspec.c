@@ -387,7 +387,21 @@ static long hex_part(const char **p, unsigned digits, char stop)
     return n;
 }
 
-int sbdf_parse(const char *text, uint32_t *sbdf, bool *unsafe, struct err *e)
+static int pci_option(const char *field, struct pci_spec *pci)
+{
+    char *rest;
+    if (!strcmp(field, "unsafe") || !strcmp(field, "unsafe=1")) {
+        pci->unsafe = true;
+        return 0;
+    }
+    if (strncmp(field, "vfs=", 4) || field[4] < '0' || field[4] > '9')
+        return strcmp(field, "permissive=0") && strcmp(field, "unsafe=0") ? -1 : 0;
+    unsigned long n = strtoul(field + 4, &rest, 10);
+    pci->vfs = (unsigned)n;
+    return *rest || n > PCI_VFS_MAX ? -1 : 0;
+}
+
+int pci_parse(const char *text, struct pci_spec *pci, struct err *e)
 {
     char field[32];
     bool bad = false;
@@ -400,13 +414,10 @@ int sbdf_parse(const char *text, uint32_t *sbdf, bool *unsafe, struct err *e)
     long fn = dev < 0 ? -1 : hex_part(&p, 1, 0);
     if (fn < 0 || fn > 7 || dev > 31)
         return err_set(e, "'%s' is not a PCI function ([SSSS:]BB:DD.F)", text);
-    *sbdf = (uint32_t)(seg << 16 | bus << 8 | dev << 3 | fn);
-    *unsafe = false;
+    *pci = (struct pci_spec){.sbdf = (uint32_t)(seg << 16 | bus << 8 | dev << 3 | fn)};
     while (rest) {
         rest = next_field(rest, field, sizeof(field), &bad);
-        if (!bad && (!strcmp(field, "unsafe") || !strcmp(field, "unsafe=1")))
-            *unsafe = true;
-        else if (bad || (strcmp(field, "permissive=0") && strcmp(field, "unsafe=0")))
+        if (bad || pci_option(field, pci))
             return err_set(e, "'%s': unknown option '%s'", text, bad ? "..." : field);
     }
     return 0;

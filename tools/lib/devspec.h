@@ -45,7 +45,14 @@ void disk_vdev_name(uint32_t devid, char *name, unsigned size);
 int vif_parse(const char *text, struct vif_spec *vif, struct err *e);
 /* An address of Xen's range (00:16:3e) where none was given. */
 int vif_complete(struct vif_spec *vif, struct err *e);
-/* segment << 16 | bus << 8 | devfn. Anything after a comma is an option: only "permissive=0|1", "unsafe" are known. */
-int sbdf_parse(const char *text, uint32_t *sbdf, bool *unsafe, struct err *e);
+#define PCI_VFS_MAX 64u
+/* A PCI function and what is wanted of it. */
+struct pci_spec {
+    uint32_t sbdf; /* segment << 16 | bus << 8 | devfn */
+    bool unsafe;   /* without DMA or interrupt remapping too */
+    unsigned vfs;  /* virtual functions to enable */
+};
+/* Anything after a comma is an option: "permissive=0", "unsafe" and "vfs=N" are known. */
+int pci_parse(const char *text, struct pci_spec *pci, struct err *e);
 void sbdf_format(uint32_t sbdf, char text[16]);
 #endif

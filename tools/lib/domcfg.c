@@ -279,7 +279,7 @@ static int one_vif(const char *text, struct domcfg *d, unsigned n, struct err *w
 
 static int one_pci(const char *text, struct domcfg *d, unsigned n, struct err *why)
 {
-    if (sbdf_parse(text, &d->pci[n].sbdf, &d->pci[n].unsafe, why))
+    if (pci_parse(text, &d->pci[n], why))
         return -1;
     for (unsigned i = 0; i < n; i++)
         if (d->pci[i].sbdf == d->pci[n].sbdf)

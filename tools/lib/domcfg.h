@@ -18,11 +18,6 @@
 
 enum dom_action { ACT_DESTROY, ACT_RESTART, ACT_PRESERVE };
 
-struct domcfg_pci {
-    uint32_t sbdf;
-    bool unsafe;
-};
-
 struct domcfg {
     char file[DOMCFG_MAX_PATH]; /* absolute path of the .cfg */
     char name[64];
@@ -45,7 +40,7 @@ struct domcfg {
     unsigned nr_disks;
     struct vif_spec vifs[DOMCFG_MAX_VIFS];
     unsigned nr_vifs;
-    struct domcfg_pci pci[DOMCFG_MAX_PCI];
+    struct pci_spec pci[DOMCFG_MAX_PCI];
     unsigned nr_pci;
 };
 

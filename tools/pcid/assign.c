@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Giving functions to domains and taking them back; see pcid.h. Order of an assignment: reset (silent afterwards), size
- * the BARs, hypervisor (IOMMU; DMA blocked), BARs into the owner 1:1, decoding and mastering on, registry, pciif backend.
+ * the BARs, virtual functions, hypervisor (IOMMU; DMA blocked), BARs into the owner 1:1, decoding and mastering on, registry, pciif
+ * backend. A physical function whose virtual functions have owners is not reset, since that would take those away, but silenced only.
  * A failure undoes what was done; a release undoes all of it in reverse.
  */
 #include <errno.h>
@@ -63,7 +64,7 @@ static int check_shared_page(const struct fn *f, const struct bar *b, unsigned n
     uint64_t from = bar_first(b) * PAGE, to = from + bar_pages(b) * PAGE;
     for (unsigned i = 0; i < nr_fns; i++) {
         const struct fn *g = &fns[i];
-        if (g == f || !config_is_endpoint(g))
+        if (g == f || g->gone || !config_is_endpoint(g))
             continue;
         for (unsigned k = 0; k < PCI_VIEW_BARS; k++) {
             uint32_t low = config_read(g, PCI_BASE_ADDRESS_0 + 4 * k, 4);
@@ -177,6 +178,8 @@ static int keep_sizes(const struct owner *o, unsigned slot, const struct fn *f, 
 /* The sizes as kept, the addresses as they are. 0 or -1. */
 static int recall_sizes(const struct owner *o, unsigned slot, struct fn *f)
 {
+    if (f->pf)
+        return 0; /* sriov_start() has them */
     unsigned long long size[PCI_VIEW_BARS];
     char *text = store_read(h, "/local/domain/0/backend/pci/%u/0/size-%u", o->domid, slot);
     int n = text ? sscanf(text, "%llx %llx %llx %llx %llx %llx", &size[0], &size[1], &size[2], &size[3], &size[4], &size[5]) : 0;
@@ -246,29 +249,42 @@ static int give(struct owner *o, struct fn *f, bool unsafe, struct err *e)
     return rc;
 }
 
-int fn_assign(uint32_t domid, uint32_t sbdf, bool unsafe, struct err *e)
+/* What was done, or NULL. */
+static const char *reset(struct fn *f, struct err *e)
+{
+    if (sriov_busy(f)) {
+        fn_silence(f);
+        return "none (its virtual functions are in use)";
+    }
+    sriov_disable(f);
+    return fn_reset(f, e);
+}
+
+int fn_assign(uint32_t domid, const struct pci_spec *spec, struct err *e)
 {
     struct fn *f = NULL;
     char name[16];
-    if (check_fn(domid, sbdf, &f, e))
+    if (check_fn(domid, spec->sbdf, &f, e))
         return -1;
-    const char *how = fn_reset(f, e);
+    const char *how = reset(f, e);
     if (!how)
         return -1;
     config_size_bars(f);
-    if (check_bars(f, e))
+    if (check_bars(f, e) || sriov_enable(f, spec->vfs, e))
         return -1;
     struct owner *o = owner_find(domid);
     if (o && o->back.nr_fns == PCIBACK_MAX)
         return err_set(e, "domain %u owns %u functions already, that is the limit", domid, PCIBACK_MAX);
     if (!o && !(o = owner_make(domid)))
         return err_set(e, "out of memory");
-    int rc = give(o, f, unsafe, e);
+    int rc = give(o, f, spec->unsafe, e);
+    if (rc && !sriov_busy(f))
+        sriov_disable(f);
     if (rc && !o->back.nr_fns)
         owner_forget(o);
-    sbdf_format(sbdf, name);
+    sbdf_format(spec->sbdf, name);
     if (!rc)
-        host_log("assign %s domid=%u reset=%s%s", name, domid, how, unsafe ? " unsafe" : "");
+        host_log("assign %s domid=%u reset=%s%s", name, domid, how, spec->unsafe ? " unsafe" : "");
     return rc;
 }
 
@@ -286,12 +302,14 @@ static void take(struct owner *o, unsigned i, bool alive)
         if (xc_deassign_device(h->xc, o->domid, f->sbdf))
             host_log("%s: the hypervisor does not take it back from domain %u: %s", name, o->domid, strerror(errno));
     }
-    const char *how = fn_reset(f, &e);
+    const char *how = reset(f, &e);
     if (how)
         host_log("release %s domid=%u reset=%s", name, o->domid, how);
     else
         host_log("release %s domid=%u: %s", name, o->domid, e.text);
     owner_drop_fn(o, i);
+    if (f->pf && f->pf->owner == NO_OWNER && !sriov_busy(f->pf))
+        sriov_disable(f->pf); /* nobody is left who wants them */
 }
 
 static void take_all(struct owner *o, bool alive)
@@ -352,10 +370,9 @@ static void released(const char *path, void *arg)
 static void adopt_fn(struct owner *o, unsigned slot)
 {
     char *text = store_read(h, "/local/domain/0/backend/pci/%u/0/dev-%u", o->domid, slot);
-    uint32_t sbdf;
-    bool unsafe;
+    struct pci_spec spec;
     struct err e;
-    struct fn *f = text && !sbdf_parse(text, &sbdf, &unsafe, &e) ? config_find(sbdf) : NULL;
+    struct fn *f = text && !pci_parse(text, &spec, &e) ? config_find(spec.sbdf) : NULL;
     free(text);
     if (!f || f->owner != NO_OWNER)
         return;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The machine's PCI functions through libpci; see pcid.h. The control domain's kernel usually has no PCI devices of its
- * own, then configuration space is reached by the ports CF8h/CFCh (256 bytes a function); with sysfs, by sysfs.
+ * own, then configuration space is reached by the ports CF8h/CFCh (256 bytes a function) and what is above that by the hypervisor
+ * (BH_OP_pci_config); with sysfs, by sysfs.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <pci/pci.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +15,8 @@
 
 struct fn fns[MAX_FNS];
 unsigned nr_fns;
+static struct handles *h;
+static bool sysfs;
 
 static _Noreturn __attribute__((format(printf, 1, 2))) void pci_failed(char *fmt, ...)
 {
@@ -51,12 +55,13 @@ static int by_sbdf(const void *a, const void *b)
     return x->sbdf < y->sbdf ? -1 : x->sbdf > y->sbdf;
 }
 
-int config_open(struct err *e)
+int config_open(struct handles *handles, struct err *e)
 {
+    h = handles;
     struct pci_access *a = pci_alloc();
     if (!a)
         return err_set(e, "libpci: out of memory");
-    bool sysfs = sysfs_has_devices();
+    sysfs = sysfs_has_devices();
     a->method = sysfs ? PCI_ACCESS_SYS_BUS_PCI : PCI_ACCESS_I386_TYPE1;
     a->writeable = 1;
     a->error = pci_failed;
@@ -79,26 +84,88 @@ int config_open(struct err *e)
 struct fn *config_find(uint32_t sbdf)
 {
     for (unsigned i = 0; i < nr_fns; i++)
-        if (fns[i].sbdf == sbdf)
+        if (fns[i].sbdf == sbdf && !fns[i].gone)
             return &fns[i];
     return NULL;
 }
 
+struct fn *config_add(const struct fn *pf, uint8_t devfn)
+{
+    uint32_t sbdf = (pf->sbdf & ~0xffu) | devfn;
+    struct fn *f = fns;
+    while (f < fns + nr_fns && f->sbdf != sbdf)
+        f++;
+    if (f == fns + MAX_FNS)
+        return NULL;
+    if (f == fns + nr_fns) {
+        *f = (struct fn){.sbdf = sbdf, .owner = NO_OWNER};
+        f->dev = pci_get_dev(pf->dev->access, pf->dev->domain, pf->dev->bus, devfn >> 3, devfn & 7);
+        nr_fns++;
+    }
+    return f;
+}
+
+/* --- access --- */
+
+static int extended(const struct fn *f, unsigned offset, unsigned size, bool write, uint32_t *value)
+{
+    struct bh_op *op = bh_start(h, DOMID_SELF);
+    op->u.config.sbdf = f->sbdf;
+    op->u.config.offset = (uint16_t)offset;
+    op->u.config.size = (uint8_t)size;
+    op->u.config.write = write;
+    op->u.config.value = *value;
+    int rc = bh_call(h, BH_OP_pci_config);
+    *value = op->u.config.value;
+    return rc;
+}
+
+static uint32_t read_raw(const struct fn *f, unsigned offset, unsigned size)
+{
+    uint32_t v = 0;
+    uint8_t raw[4];
+    if (offset >= 0x100 && !sysfs)
+        return extended(f, offset, size, false, &v) ? 0xffffffff : v;
+    if (!pci_read_block(f->dev, (int)offset, raw, (int)size))
+        return 0xffffffff;
+    memcpy(&v, raw, size);
+    return v;
+}
+
+/* A 32-bit register of a virtual function, in which ids and BARs are ones and zeros. */
+static uint32_t read_virtual(const struct fn *f, unsigned at)
+{
+    uint32_t real = read_raw(f, at, 4);
+    if (at == PCI_VENDOR_ID)
+        return read_raw(f, PCI_CLASS_REVISION, 4) == 0xffffffff ? real : config_read(f->pf, PCI_VENDOR_ID, 2) | (uint32_t)f->vf_device << 16;
+    if (at == PCI_COMMAND)
+        return real | PCI_COMMAND_MEMORY;
+    if (at < PCI_BASE_ADDRESS_0 || at > PCI_BASE_ADDRESS_5)
+        return real;
+    unsigned i = (at - PCI_BASE_ADDRESS_0) / 4;
+    if (f->bar[i].size)
+        return (uint32_t)f->bar[i].addr | f->bar[i].flags;
+    bool upper = i && f->bar[i - 1].size && (f->bar[i - 1].flags & PCI_BASE_ADDRESS_MEM_TYPE_64);
+    return upper ? (uint32_t)(f->bar[i - 1].addr >> 32) : 0;
+}
+
 uint32_t config_read(const struct fn *f, unsigned offset, unsigned size)
 {
-    uint32_t v = 0xffffffff;
-    uint8_t raw[4];
-    if (pci_read_block(f->dev, (int)offset, raw, (int)size)) {
-        v = 0;
-        memcpy(&v, raw, size);
-    }
-    return v;
+    if (!f->pf)
+        return read_raw(f, offset, size);
+    uint32_t v = read_virtual(f, offset & ~3u) >> 8 * (offset & 3);
+    return size == 4 ? v : v & ((1u << 8 * size) - 1);
 }
 
 void config_write(const struct fn *f, unsigned offset, unsigned size, uint32_t value)
 {
     uint8_t raw[4];
     memcpy(raw, &value, sizeof(raw));
+    if (offset >= 0x100 && !sysfs) {
+        if (extended(f, offset, size, true, &value))
+            host_log("%06x: write of configuration register %x failed: %s", f->sbdf, offset, strerror(errno));
+        return;
+    }
     if (!pci_write_block(f->dev, (int)offset, raw, (int)size))
         host_log("%06x: write of configuration register %x failed", f->sbdf, offset);
 }
@@ -123,8 +190,21 @@ unsigned config_cap(const struct fn *f, uint8_t id)
     return 0;
 }
 
-/* One BAR register: what sticks of all ones. */
-static uint32_t size_mask(const struct fn *f, unsigned reg)
+unsigned config_ext_cap(const struct fn *f, uint16_t id)
+{
+    unsigned at = 0x100;
+    for (unsigned i = 0; at >= 0x100 && i < 480; i++) {
+        uint32_t head = config_read(f, at, 4);
+        if (!head || head == 0xffffffff)
+            return 0;
+        if ((head & 0xffff) == id)
+            return at;
+        at = head >> 20 & 0xffc;
+    }
+    return 0;
+}
+
+uint32_t config_size_mask(const struct fn *f, unsigned reg)
 {
     uint32_t old = config_read(f, reg, 4);
     config_write(f, reg, 4, 0xffffffff);
@@ -138,7 +218,7 @@ static unsigned size_bar(struct fn *f, unsigned i)
 {
     unsigned reg = PCI_BASE_ADDRESS_0 + 4 * i;
     struct bar *b = &f->bar[i];
-    uint32_t low = config_read(f, reg, 4), mask = size_mask(f, reg);
+    uint32_t low = config_read(f, reg, 4), mask = config_size_mask(f, reg);
     *b = (struct bar){0};
     if (!mask)
         return 1;
@@ -149,7 +229,7 @@ static unsigned size_bar(struct fn *f, unsigned i)
         return 1;
     }
     bool wide = (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64 && i + 1 < PCI_VIEW_BARS;
-    uint64_t high_mask = wide ? size_mask(f, reg + 4) : 0xffffffff;
+    uint64_t high_mask = wide ? config_size_mask(f, reg + 4) : 0xffffffff;
     b->addr = (low & ~15u) | (wide ? (uint64_t)config_read(f, reg + 4, 4) << 32 : 0);
     b->size = -(high_mask << 32 | (mask & ~15u));
     return wide ? 2 : 1;
@@ -157,6 +237,8 @@ static unsigned size_bar(struct fn *f, unsigned i)
 
 void config_size_bars(struct fn *f)
 {
+    if (f->pf)
+        return; /* sriov.c knows */
     uint32_t command = config_read(f, PCI_COMMAND, 2);
     config_write(f, PCI_COMMAND, 2, command & ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
     for (unsigned i = 0; i < PCI_VIEW_BARS;)

@@ -25,7 +25,7 @@ static const char help[] =
     "  --log FILE        log file (" LOG_FILE ")\n"
     "  -h, --help        this text\n\n"
     "Socket " PCID_SOCKET ", one request a line, one answer line \"ok ...\" or \"error: ...\":\n"
-    "  list | assign DOMID SBDF [unsafe] | release DOMID [SBDF]\n";
+    "  list | assign DOMID SBDF[,unsafe][,vfs=N] | release DOMID [SBDF]\n";
 
 static struct handles h;
 
@@ -36,7 +36,7 @@ static void answer_list(struct evbuffer *out)
     char name[16];
     evbuffer_add_printf(out, "ok");
     for (unsigned i = 0; i < nr_fns; i++)
-        if (fns[i].owner == NO_OWNER && config_is_endpoint(&fns[i])) {
+        if (fns[i].owner == NO_OWNER && !fns[i].gone && config_is_endpoint(&fns[i])) {
             sbdf_format(fns[i].sbdf, name);
             evbuffer_add_printf(out, " %s", name);
         }
@@ -56,20 +56,15 @@ static int parse_domid(const char *text, uint32_t *domid, struct err *e)
 /* word[0..n-1]; 0 or -1. */
 static int carry_out(char **word, unsigned n, struct err *e)
 {
-    uint32_t domid = 0, sbdf = 0;
-    bool unsafe = false, ignored;
-    if (n < 2 || n > 4 || (strcmp(word[0], "assign") && strcmp(word[0], "release")))
-        return err_set(e, "unknown request; list | assign DOMID SBDF [unsafe] | release DOMID [SBDF]");
-    if (parse_domid(word[1], &domid, e) || (n > 2 && sbdf_parse(word[2], &sbdf, &ignored, e)))
+    uint32_t domid = 0;
+    struct pci_spec spec;
+    if (n < 2 || n > 3 || (strcmp(word[0], "assign") && strcmp(word[0], "release")))
+        return err_set(e, "unknown request; list | assign DOMID SBDF[,unsafe][,vfs=N] | release DOMID [SBDF]");
+    if (parse_domid(word[1], &domid, e) || (n > 2 && pci_parse(word[2], &spec, e)))
         return -1;
     if (word[0][0] == 'r')
-        return n > 3 ? err_set(e, "release: too many words") : fn_release(domid, n > 2 ? &sbdf : NULL, e);
-    if (n < 3)
-        return err_set(e, "assign: SBDF is missing");
-    if (n == 4 && strcmp(word[3], "unsafe"))
-        return err_set(e, "assign: '%s' is not a known word", word[3]);
-    unsafe = n == 4;
-    return fn_assign(domid, sbdf, unsafe, e);
+        return fn_release(domid, n > 2 ? &spec.sbdf : NULL, e);
+    return n < 3 ? err_set(e, "assign: SBDF is missing") : fn_assign(domid, &spec, e);
 }
 
 static void request(char *line, struct evbuffer *out)
@@ -125,11 +120,11 @@ static int start(struct event_base *base)
     struct err e;
     if (host_linux_start(base))
         return -1;
-    if (handles_open(&h, &e) || handles_store(&h, &e) || config_open(&e)) {
+    if (handles_open(&h, &e) || handles_store(&h, &e) || config_open(&h, &e)) {
         host_log("%s", e.text);
         return -1;
     }
-    if (assign_start(&h)) {
+    if (sriov_start(&h) || assign_start(&h)) {
         host_log("cannot watch xenstore: %s", strerror(errno));
         return -1;
     }

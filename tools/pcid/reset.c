@@ -94,6 +94,11 @@ static bool try_pm(const struct fn *f)
     return true;
 }
 
+void fn_silence(const struct fn *f)
+{
+    silence(f, 0, 0);
+}
+
 const char *fn_reset(struct fn *f, struct err *e)
 {
     static const struct { bool (*run)(const struct fn *f); const char *name; } ways[] = {

@@ -101,6 +101,34 @@ static void stalls(void)
     check(child_destroy(&c), "gone");
 }
 
+static long config(uint32_t sbdf, unsigned offset, unsigned size, uint32_t *value)
+{
+    struct bh_op b = { .u.config = { .sbdf = sbdf, .offset = (uint16_t)offset, .size = (uint8_t)size, .value = 0x12345678 } };
+    long rc = bh(BH_OP_pci_config, DOMID_SELF, &b);
+    *value = b.u.config.value;
+    return rc;
+}
+
+/* Extended configuration space, where the machine has one (Bochs has none). */
+static void extended_config(void)
+{
+    struct bh_op b = { .u.config = { .offset = 0x100, .size = 4, .write = 2 } };
+    uint32_t value;
+    REFUSED(config(0, 0xff, 1, &value));
+    REFUSED(config(0, 0x102, 4, &value));
+    REFUSED(config(0, 0x1000, 1, &value));
+    REFUSED(config(0, 0x100, 3, &value));
+    REFUSED(config(0, 0x100, 0, &value));
+    REFUSED(bh(BH_OP_pci_config, DOMID_SELF, &b));
+    b.u.config.write = 0;
+    REFUSED(bh(BH_OP_pci_config, 1, &b));
+    IS(config(0x10000, 0x100, 4, &value), -XEN_ENODEV); /* another segment */
+    long rc = config(0xfe, 0x100, 4, &value);
+    check(rc == -XEN_ENODEV || (!rc && value == 0xffffffff), "a function that is not there reads as ones (%ld, %x)", rc, value);
+    rc = config(0xfe, 0xffe, 2, &value);
+    check(rc == -XEN_ENODEV || (!rc && value == 0xffff), "and so does half a word of it (%ld, %x)", rc, value);
+}
+
 static void roles(struct child *c)
 {
     struct bh_op b = { .u.roles = { .roles = BH_ROLE_DEVICE } };
@@ -227,6 +255,7 @@ void domain_main(const char *cmdline)
 {
     struct child c;
     info_and_refusals();
+    extended_config();
     rest();
     if (child_build(&c, child_count)) {
         roles(&c);
