@@ -111,10 +111,12 @@ void domain_main(const char *cmdline)
     unsigned n = destroy_all();
     check(n > 0, "%u domains were left and are destroyed", n);
     unmap_all();
-    cover_print();
-    stalls();
-    n = cover_missing();
-    check(!n || calls < ENOUGH, "%u operations never succeeded", n);
+    if (calls >= ENOUGH) { /* a short run says little, and is one where printing takes long */
+        cover_print();
+        stalls();
+        n = cover_missing();
+        check(!n, "%u operations never succeeded", n);
+    }
     places_done();
     check(domains() == 1, "only we are left");
     uint64_t after = free_pages();
