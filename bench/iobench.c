@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * iobench DEVICE [SECONDS]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
+ * iobench DEVICE [SECONDS [DEPTH]]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
  * asynchronous I/O. The cases are those of the disk domain's bench=1 (driverdoms/blk/bench.c), so that the two can be read
  * side by side: 4 KiB random and 1 MiB sequential, read and write, 1, 8 and 32 deep, a tenth of a second each.
  * With SECONDS instead: one 4 KiB read after the other for so long; each second a line
  * "beat: T s, pause N us, longest N us, N reads, N errors" (pause: the longest read of that second), then "beat: done".
+ * With DEPTH too: so many of them at a time; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
  * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors, busy T us" (busy: what
  * idle.h says the first CPU worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second
  * of rest: then whoever watches reads the domains' CPU times.
@@ -26,7 +27,7 @@
 #include <unistd.h>
 #include "bench/idle.h"
 
-enum { DEPTH_MAX = 32, SMALL = 4096, BIG = 1 << 20, RUN_US = 100000, REST_US = 250000 };
+enum { DEPTH_MAX = 32, SMALL = 4096, BIG = 1 << 20, RUN_US = 100000, REST_US = 250000, TELL_US = 100000 };
 
 static const struct bench_case {
     const char *name;
@@ -153,10 +154,45 @@ static void beat(uint64_t seconds)
     printf("beat: done\n");
 }
 
+static void flow(uint64_t seconds, uint32_t depth)
+{
+    const struct bench_case c = { .random = true, .bytes = SMALL, .depth = depth };
+    struct io_event events[DEPTH_MAX];
+    struct iocb *batch[DEPTH_MAX];
+    uint64_t start = now_us(), told = start, ended = 0, errors = 0, now = start;
+
+    for (uint32_t i = 0; i < depth; i++)
+        prepare(&c, batch[i] = &requests[i]);
+    submit(batch, depth);
+    while (now - start < seconds * 1000000) {
+        long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, NULL);
+
+        if (n < 0 && errno != EINTR)
+            die("io_getevents");
+        for (long k = 0; k < n; k++) {
+            errors += events[k].res != SMALL;
+            prepare(&c, batch[k] = &requests[events[k].data]);
+        }
+        ended += n > 0 ? (uint64_t)n : 0;
+        if (n > 0)
+            submit(batch, (unsigned)n);
+        now = now_us();
+        if (now - told < TELL_US)
+            continue;
+        told = now;
+        printf("flow: %llu ms, %llu done, %llu errors\n", (unsigned long long)((now - start) / 1000), (unsigned long long)ended,
+               (unsigned long long)errors);
+        fflush(stdout);
+    }
+    printf("flow: done\n");
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 2 && argc != 3) {
-        fprintf(stderr, "usage: iobench DEVICE [SECONDS]\n");
+    uint64_t depth = argc == 4 ? strtoul(argv[3], NULL, 10) : 1;
+
+    if (argc < 2 || argc > 4 || depth < 1 || depth > DEPTH_MAX) {
+        fprintf(stderr, "usage: iobench DEVICE [SECONDS [DEPTH]], DEPTH from 1 to %d\n", DEPTH_MAX);
         return 2;
     }
     device = open(argv[1], O_RDWR | O_DIRECT);
@@ -171,6 +207,10 @@ int main(int argc, char **argv)
     }
     if (syscall(SYS_io_setup, DEPTH_MAX, &context) != 0)
         die("io_setup");
+    if (argc == 4) {
+        flow(strtoul(argv[2], NULL, 10), (uint32_t)depth);
+        return 0;
+    }
     for (unsigned i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {
         printf("bench: next\n");
         fflush(stdout);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * netblast INTERFACE MAC: how many packets a Linux guest gets out of a network interface, towards that Ethernet address. The cases are
+ * netblast INTERFACE MAC [SECONDS]: how many packets a Linux guest gets out of a network interface, towards that Ethernet address. The cases are
  * those of the net domain's bench=1 (driverdoms/net/bench.c): frames of 64 and 1514 bytes, and TCP packets of 44 segments of 1448 bytes
  * for the other side to cut (GSO); a tenth of a second each. What carries them is of no protocol that anybody answers.
  * One line a case: "bench: NAME BYTES B: N packets/s, X MB/s, N packets in T us, N errors, busy T us" (busy: what idle.h says the first CPU
  * worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second of rest: then whoever
  * watches reads the domains' CPU times. The first case, "rest", sends nothing.
+ * With SECONDS: frames of 1514 bytes for so long; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +26,7 @@
 #include <unistd.h>
 #include "bench/idle.h"
 
-enum { RUN_US = 100000, REST_US = 250000, MSS = 1448, HEADERS = 54, SEGMENTS = 44, BIG = HEADERS + SEGMENTS * MSS };
+enum { RUN_US = 100000, REST_US = 250000, TELL_US = 100000, MSS = 1448, HEADERS = 54, SEGMENTS = 44, BIG = HEADERS + SEGMENTS * MSS };
 
 static const struct bench_case { const char *name; unsigned bytes; bool gso; } cases[] = {
     {"small", 64, false}, {"full", 1514, false}, {"gso", BIG, true}};
@@ -92,6 +93,28 @@ static void run(const struct bench_case *c)
     fflush(stdout);
 }
 
+static void flow(uint64_t seconds)
+{
+    const struct bench_case *c = &cases[1];
+    uint64_t start = now_us(), told = start, packets = 0, errors = 0, now = start;
+    size_t bytes = sizeof(packet.head) + c->bytes;
+    prepare(c);
+    while (now - start < seconds * 1000000) {
+        if (send(wire, &packet, bytes, 0) == (ssize_t)bytes)
+            packets++;
+        else if (errno != ENOBUFS && errno != EINTR)
+            errors++;
+        now = now_us();
+        if (now - told < TELL_US)
+            continue;
+        told = now;
+        printf("flow: %llu ms, %llu done, %llu errors\n", (unsigned long long)((now - start) / 1000), (unsigned long long)packets,
+               (unsigned long long)errors);
+        fflush(stdout);
+    }
+    printf("flow: done\n");
+}
+
 static void open_wire(const char *interface, const char *mac)
 {
     int one = 1, bytes = 4 << 20;
@@ -112,11 +135,15 @@ static void open_wire(const char *interface, const char *mac)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: netblast INTERFACE MAC\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: netblast INTERFACE MAC [SECONDS]\n");
         return 2;
     }
     open_wire(argv[1], argv[2]);
+    if (argc == 4) {
+        flow(strtoul(argv[3], NULL, 10));
+        return 0;
+    }
     for (unsigned i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {
         printf("bench: next\n");
         fflush(stdout);

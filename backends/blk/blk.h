@@ -5,6 +5,7 @@
  * A request is taken from the ring into a struct blk_req, checked, given pages, submitted to the disk; when it and
  * every earlier one is done its answer is published. At most one request a queue is `held`: taken, but it waits for
  * pages, a free slot of the disk, or (barriers) for all earlier ones; nothing is taken behind it.
+ * A queue has its turn: BLK_TURN of work, then the others; a front that wastes time rests (backends/core/patience.h).
  */
 #ifndef BACKENDS_BLK_H
 #define BACKENDS_BLK_H
@@ -12,6 +13,7 @@
 #include "backends/blk/disk.h"
 #include "backends/blk/pgrant.h"
 #include "backends/core/host.h"
+#include "backends/core/patience.h"
 #include "backends/core/progress.h"
 #include "backends/core/ring.h"
 #include "backends/core/xenbus.h"
@@ -55,9 +57,14 @@ struct blk_queue {
     struct blk_req *exclusive; /* started, not done */
     struct blk_req *window[BLK_MAX_INFLIGHT]; /* taken, not answered; by index */
     struct blk_req *free;
+    bool waits_for_turn;
+    unsigned turn;      /* work done in this turn ... */
+    unsigned taken, wrong; /* ... requests taken, and of them those that nobody could carry out */
     struct pgrant_cache pages;
     struct progress progress;
 };
+
+#define BLK_EVENT_NS 1000u /* what an event costs before its handler runs */
 
 /* A front whose disk is gone gets errors for this long before it sees Closing: a stock front stops its queues there, and
  * what is still in them then is never answered. */
@@ -69,6 +76,10 @@ struct blk_dev {
     bool readonly, discard, persistent;
     unsigned nqueues;
     struct blk_queue *queue[BLK_MAX_QUEUES];
+    uint32_t took, idle_at;   /* requests so far, and at the last event with nothing behind it */
+    struct patience patience;
+    bool resting;             /* the front's patience is used up ... */
+    struct host_timer rest;   /* ... until then */
     struct host_timer ending; /* the disk is gone: when the front is told to close */
 };
 
@@ -89,6 +100,8 @@ struct blk_req *blk_next_answer(struct blk_queue *q, struct blk_req *ended);
 int queue_connect(struct blk_dev *dev, unsigned n, const uint32_t *refs, unsigned nrefs, uint32_t remote_port, bool adopt);
 void queue_run(struct blk_queue *q);   /* take and start what can be */
 bool queue_stop(struct blk_queue *q);  /* true: idle and freed; else blk_queue_idle() follows */
+void blk_turns(void);                 /* blkback.c: queues that wait for a turn or for the disk */
+void blk_wasted(struct blk_dev *dev, uint64_t ns); /* blkback.c: its front made us work for nothing */
 void blk_queue_idle(struct blk_dev *dev); /* blkback.c: a stopped queue's last request is done */
 void blk_ring_broken(struct blk_dev *dev, const char *why); /* blkback.c: the front broke the ring protocol */
 #endif

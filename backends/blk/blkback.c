@@ -13,16 +13,68 @@ static const struct xb_ops ops;
 
 /* --- the backend's own nodes --- */
 
+static void dev_turns(struct blk_dev *dev)
+{
+    for (unsigned i = 0; i < dev->nqueues; i++) {
+        struct blk_queue *q = dev->queue[i];
+        if (q && !q->dying && (q->held || q->waits_for_turn))
+            queue_run(q);
+    }
+}
+
+/* Another device is the first each time: what one takes (slots of the disk) the others cannot. */
+void blk_turns(void)
+{
+    static unsigned first;
+    unsigned n = 0, at = 0;
+    for (struct xb_dev *d = xb_first(&ops); d; d = d->next)
+        n++;
+    first = n ? (first + 1) % n : 0;
+    for (unsigned pass = 0; pass < 2; pass++, at = 0)
+        for (struct xb_dev *d = xb_first(&ops); d; d = d->next)
+            if (d->ops == &ops && d->priv && (at++ >= first) == (pass == 0))
+                dev_turns(d->priv);
+}
+
 static void disk_ready(struct disk *disk, void *arg)
 {
     (void)disk;
     (void)arg;
-    for (struct xb_dev *d = xb_first(&ops); d; d = d->next) {
-        struct blk_dev *dev = d->priv;
-        for (unsigned i = 0; dev && d->ops == &ops && i < dev->nqueues; i++)
-            if (dev->queue[i] && dev->queue[i]->held && !dev->queue[i]->dying)
-                queue_run(dev->queue[i]);
+    blk_turns();
+}
+
+static void mute(struct blk_dev *dev, bool on)
+{
+    for (unsigned i = 0; i < BLK_MAX_QUEUES; i++)
+        if (dev->queue[i])
+            host_event_mute(dev->queue[i]->port, on);
+}
+
+static void rested(void *arg)
+{
+    struct blk_dev *dev = arg;
+    if (patience_lost(&dev->patience, host_now())) {
+        host_timer_set(&dev->rest, patience_when(&dev->patience));
+        return;
     }
+    dev->resting = false;
+    mute(dev, false);
+    for (unsigned i = 0; i < dev->nqueues; i++)
+        if (dev->queue[i] && !dev->queue[i]->dying)
+            queue_run(dev->queue[i]);
+}
+
+void blk_wasted(struct blk_dev *dev, uint64_t ns)
+{
+    uint64_t now = host_now();
+    patience_spend(&dev->patience, now, ns);
+    if (dev->resting || !patience_lost(&dev->patience, now))
+        return;
+    dev->resting = true;
+    mute(dev, true);
+    dev->rest.fn = rested;
+    dev->rest.arg = dev;
+    host_timer_set(&dev->rest, patience_when(&dev->patience));
 }
 
 /* Which disk, and what the front may do with it. */
@@ -62,6 +114,7 @@ static struct blk_dev *dev_of(struct xb_dev *d)
     struct blk_dev *dev = d->priv;
     if (!dev && (dev = host_alloc(sizeof(*dev)))) {
         dev->xb = d;
+        dev->idle_at = UINT32_MAX;
         d->priv = dev;
     }
     return dev;
@@ -251,8 +304,10 @@ void blk_ring_broken(struct blk_dev *dev, const char *why)
 static void forget(struct xb_dev *d)
 {
     struct blk_dev *dev = d->priv;
-    if (dev)
+    if (dev) {
         host_timer_cancel(&dev->ending);
+        host_timer_cancel(&dev->rest);
+    }
     host_free(dev);
     d->priv = NULL;
 }
@@ -270,17 +325,25 @@ static void end(void *arg)
         xb_break(d);
 }
 
-static void disk_changed(struct disk *disk, const char *why)
+/* Disks have come: whoever waits for one may go on. */
+static void look_for_disks(void *arg)
 {
     struct xb_dev *next;
     for (struct xb_dev *d = xb_first(&ops); d; d = next) {
-        struct blk_dev *dev = d->priv;
         next = d->next;
-        if (d->ops != &ops)
-            continue;
-        if (!why) {
+        if (d->ops == &ops)
             xb_again(d);
-        } else if (dev && dev->disk == disk) {
+    }
+}
+
+static void disk_changed(struct disk *disk, const char *why)
+{
+    static struct host_work look = {.fn = look_for_disks};
+    if (!why)
+        host_defer(&look);
+    for (struct xb_dev *d = xb_first(&ops); why && d; d = d->next) {
+        struct blk_dev *dev = d->priv;
+        if (d->ops == &ops && dev && dev->disk == disk) {
             xb_error(d, "disk %s is gone: %s", disk->name, why);
             dev->ending.fn = end;
             dev->ending.arg = d;
@@ -307,13 +370,15 @@ static bool lose(struct xb_dev *d, const char *why)
     }
     none->ops = &no_disk_ops;
     none->has_flush = none->has_discard = true;
-    disk_register(none); /* blkback connects */
+    disk_register(none);
+    xb_again(d); /* blkback connects */
     disk_gone(none, why); /* and lets go */
     return true;
 }
 
-void blkback_lost(const char *why)
+static void lose_all(void *arg)
 {
+    const char *why = arg;
     struct xb_dev *d = xb_first(&ops);
     while (d) {
         if (d->ops == &ops && d->state == XenbusStateConnected && !d->connected && !d->letting_go && lose(d, why))
@@ -321,6 +386,15 @@ void blkback_lost(const char *why)
         else
             d = d->next;
     }
+}
+
+void blkback_lost(const char *why)
+{
+    static struct host_work lost = {.fn = lose_all};
+    static char reason[96];
+    snprintf(reason, sizeof(reason), "%s", why);
+    lost.arg = reason;
+    host_defer(&lost);
 }
 
 int blkback_start(void)

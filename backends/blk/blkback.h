@@ -14,9 +14,10 @@
 #define BLK_MAX_ORDER 2      /* max-ring-page-order */
 #define BLK_MAX_SEGS 256     /* feature-max-indirect-segments */
 #define BLK_MAX_INFLIGHT 64  /* requests of one queue taken and not answered */
+#define BLK_TURN 64u         /* requests of one queue, or 8 segments for one, before others have their turn */
 #define BLK_MAX_PERSISTENT 1152 /* grants of one queue kept mapped */
 
 int blkback_start(void); /* 0 or -errno */
 /* After a restart: fronts whose disk did not come back. Their requests end with errors, the devices are closed. */
-void blkback_lost(const char *why);
+void blkback_lost(const char *why); /* soon */
 #endif

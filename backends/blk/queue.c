@@ -176,6 +176,7 @@ static int start(struct blk_req *r)
     if (rc == -EAGAIN && q->busy)
         return -EBUSY;
     if (rc) {
+        q->wrong++;
         finish(r, -EIO);
         return 0;
     }
@@ -321,8 +322,10 @@ static bool take_one(struct blk_queue *q)
         blk_ring_broken(q->dev, "req_prod is beyond the ring");
         return false;
     }
-    if (n == 0)
+    if (n == 0) {
+        q->turn++; /* a front may move req_prod to and fro */
         return ring_final_check(&q->ring);
+    }
     if (blk_inflight(q) >= BLK_MAX_INFLIGHT)
         return false; /* done() comes back here */
     struct blk_req *r = get_req(q);
@@ -332,6 +335,10 @@ static bool take_one(struct blk_queue *q)
     r->index = ring_take(&q->ring, &req, sizeof(req));
     *blk_window(q, r->index) = r;
     int rc = check(r, &req);
+    q->dev->took++;
+    q->taken++;
+    q->wrong += rc != 0;
+    q->turn += 1 + r->nsegs / 8;
     if (rc)
         finish(r, rc);
     else if (start(r) == -EBUSY)
@@ -339,21 +346,50 @@ static bool take_one(struct blk_queue *q)
     return true;
 }
 
+/* --- turns --- */
+
+static struct host_timer next_turn;
+static bool next_turn_set;
+
+static void turns_due(void *arg)
+{
+    next_turn_set = false;
+    blk_turns();
+}
+
+/* The turn is over and there may be more: once the others had theirs. */
+static void turn_over(struct blk_queue *q)
+{
+    q->waits_for_turn = true;
+    if (next_turn_set)
+        return;
+    next_turn_set = true;
+    next_turn.fn = turns_due;
+    host_timer_set(&next_turn, host_now());
+}
+
 void queue_run(struct blk_queue *q)
 {
     q->again = true;
     if (q->running)
         return;
+    uint64_t begin = host_now();
     q->running = true;
-    while (q->again && !q->dying) {
+    q->waits_for_turn = false;
+    q->turn = q->taken = q->wrong = 0;
+    while (q->again && !q->dying && q->turn < BLK_TURN) {
         q->again = false;
         struct blk_req *r = q->held;
         q->held = NULL;
         if (r && start(r) == -EBUSY)
             q->held = r;
-        while (!q->held && !q->exclusive && !q->dying && take_one(q))
+        while (!q->held && !q->exclusive && !q->dying && !q->dev->resting && q->turn < BLK_TURN && take_one(q))
             ;
     }
+    if (q->turn >= BLK_TURN)
+        turn_over(q);
+    if (q->wrong)
+        blk_wasted(q->dev, (host_now() - begin) * q->wrong / (q->taken > q->wrong ? q->taken : q->wrong));
     q->running = false;
     if (q->dying && !q->busy)
         blk_queue_idle(q->dev);
@@ -366,6 +402,8 @@ static bool waits(void *arg, uint32_t *mark)
     const struct disk *disk = q->dev->disk;
     struct blk_req *oldest = blk_inflight(q) ? *blk_window(q, q->ring.rsp_pvt) : NULL;
     *mark = q->ring.rsp_pvt;
+    if (q->dev->resting)
+        return false;
     if (!oldest)
         return ring_pending(&q->ring) > 0;
     return !(oldest->submitted && disk->ops->holds && disk->ops->holds(disk, &oldest->dr));
@@ -407,8 +445,17 @@ bool queue_stop(struct blk_queue *q)
 static void event(void *arg)
 {
     struct blk_queue *q = arg;
-    if (!q->dying)
-        queue_run(q);
+    struct blk_dev *dev = q->dev;
+    uint64_t begin = host_now();
+    uint32_t took = dev->took;
+    if (q->dying || dev->resting)
+        return;
+    queue_run(q); /* q may be gone */
+    if (dev->took != took)
+        return;
+    if (dev->idle_at == took) /* not the first event with nothing behind it since the last request */
+        blk_wasted(dev, host_now() - begin + BLK_EVENT_NS);
+    dev->idle_at = took;
 }
 
 int queue_connect(struct blk_dev *dev, unsigned n, const uint32_t *refs, unsigned nrefs, uint32_t remote_port, bool adopt)

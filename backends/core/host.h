@@ -3,7 +3,9 @@
  * The seam below every backend and PV front-end of ours: what protocol code asks of the place it runs in.
  * Implementations: backends/core/host_rt.c (small domains, on stubdoms/rt) and backends/core/host_linux.c
  * (programs of the control domain: libevent, libxengnttab, libxenevtchn, libxenstore); unit tests bring a fake.
- * Chosen at link. Single-threaded: callbacks come from the host's event loop and are never nested.
+ * Chosen at link. Single-threaded: callbacks come from the host's event loop and are never nested. There are two planes: events and timers
+ * carry I/O and ask xenstore nothing; watches and deferred work may, and while they wait for it events and timers are served. So around a
+ * host_xs_* call, and nowhere else, the planes take turns.
  * Errors are negative Linux/Xen errno unless said otherwise.
  */
 #ifndef BACKENDS_HOST_H
@@ -18,6 +20,7 @@ int host_event_bind(uint16_t dom, uint32_t remote_port, host_event_fn fn, void *
 int host_event_alloc(uint16_t dom, host_event_fn fn, void *arg);                      /* unbound port for dom */
 void host_event_close(int port);
 void host_event_send(int port);
+void host_event_mute(int port, bool mute); /* muted: not heard of; an event that came meanwhile is heard of afterwards */
 
 /* grants: n references of one domain at one contiguous address; at most HOST_MAP_MAX at a time */
 #define HOST_MAP_MAX 256
@@ -45,6 +48,10 @@ int host_xs_watch(const char *path, host_watch_fn fn, void *arg); /* fires once 
 void host_xs_unwatch(const char *path, host_watch_fn fn, void *arg);
 int host_xs_tx_start(uint32_t *tx);
 int host_xs_tx_end(uint32_t tx, bool abort); /* EAGAIN: again */
+
+/* Work for the plane that may ask xenstore, asked for by the one that may not; one at a time, in order, idempotent while it waits. */
+struct host_work { void (*fn)(void *arg); void *arg; void *priv[4]; };
+void host_defer(struct host_work *w);
 
 /* time and log */
 uint64_t host_now(void); /* ns, monotonic */

@@ -22,6 +22,7 @@
 
 struct channel {
     int port;
+    bool muted, kept; /* kept: an event came while it was muted, so it is masked */
     host_event_fn fn;
     void *arg;
     struct channel *next;
@@ -45,6 +46,24 @@ static struct {
     unsigned next_token;
     FILE *log;
 } host;
+
+/* A program has one plane: it waits for xenstore where it asks. */
+static void deferred(evutil_socket_t fd, short what, void *arg)
+{
+    struct host_work *w = arg;
+    w->priv[0] = NULL;
+    w->fn(w->arg);
+}
+
+void host_defer(struct host_work *w)
+{
+    static const struct timeval now;
+    if (w->priv[0])
+        return;
+    w->priv[0] = w;
+    if (event_base_once(host.base, -1, EV_TIMEOUT, deferred, w, &now))
+        host_give_up("no memory for deferred work");
+}
 
 /* --- log and time --- */
 
@@ -114,7 +133,7 @@ static int add_channel(int port, host_event_fn fn, void *arg)
         xenevtchn_unbind(host.evtchn, (evtchn_port_t)port);
         return -ENOMEM;
     }
-    *c = (struct channel){port, fn, arg, host.channels};
+    *c = (struct channel){.port = port, .fn = fn, .arg = arg, .next = host.channels};
     host.channels = c;
     return port;
 }
@@ -152,18 +171,41 @@ void host_event_send(int port)
         xenevtchn_notify(host.evtchn, (evtchn_port_t)port);
 }
 
+static struct channel *find_channel(int port)
+{
+    struct channel *c = host.channels;
+    while (c && c->port != port)
+        c = c->next;
+    return c;
+}
+
 static void channels_ready(evutil_socket_t fd, short what, void *arg)
 {
     for (unsigned i = 0; i < 64; i++) { /* then let the others have a turn */
         xenevtchn_port_or_error_t port = xenevtchn_pending(host.evtchn);
         if (port < 0)
             return;
+        struct channel *c = find_channel(port);
+        if (c && c->muted) {
+            c->kept = true;
+            continue;
+        }
         xenevtchn_unmask(host.evtchn, (evtchn_port_t)port);
-        struct channel *c = host.channels;
-        while (c && c->port != port)
-            c = c->next;
         if (c)
             c->fn(c->arg);
+    }
+}
+
+void host_event_mute(int port, bool mute)
+{
+    struct channel *c = find_channel(port);
+    if (!c)
+        return;
+    c->muted = mute;
+    if (!mute && c->kept) {
+        c->kept = false;
+        xenevtchn_unmask(host.evtchn, (evtchn_port_t)port);
+        c->fn(c->arg);
     }
 }
 

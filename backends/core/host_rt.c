@@ -35,6 +35,12 @@ void host_event_send(int port)
         rt_event_send((uint32_t)port);
 }
 
+void host_event_mute(int port, bool mute)
+{
+    if (port >= 0)
+        rt_event_mute((uint32_t)port, mute);
+}
+
 /* --- grants --- */
 
 int host_map(struct host_map *m, uint16_t dom, const uint32_t *refs, unsigned n, bool readonly)
@@ -172,6 +178,16 @@ int host_xs_tx_start(uint32_t *tx)
 int host_xs_tx_end(uint32_t tx, bool abort)
 {
     return rt_xs_tx_end(tx, abort);
+}
+
+_Static_assert(sizeof(struct rt_work) <= sizeof(((struct host_work *)0)->priv), "host_work.priv");
+
+void host_defer(struct host_work *w)
+{
+    struct rt_work *rt = (struct rt_work *)w->priv;
+    rt->fn = w->fn;
+    rt->arg = w->arg;
+    rt_defer_slow(rt);
 }
 
 /* --- time and log --- */

@@ -16,6 +16,12 @@
 
 static struct xb_dev *devices;
 static unsigned n_devices;
+static void notice_all(void *arg);
+static void look_again(void *arg);
+static void let_go(struct xb_dev *d);
+static struct host_work notices = {.fn = notice_all};
+static struct host_timer again = {.fn = look_again}; /* for fronts that have moved too often */
+static bool again_set;
 
 /* --- nodes --- */
 
@@ -83,23 +89,39 @@ int xb_printf(const char *dir, const char *node, const char *fmt, ...)
 
 void xb_error(struct xb_dev *d, const char *fmt, ...)
 {
-    char text[200];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    vsnprintf(d->error, sizeof(d->error), fmt, ap);
     va_end(ap);
-    host_log("%s %u/%u: %s", d->ops->type, d->domid, d->devid, text);
-    xb_printf(d->back, "error", "%s", text);
+    host_log("%s %u/%u: %s", d->ops->type, d->domid, d->devid, d->error);
+    host_defer(&notices);
 }
 
 /* --- states --- */
 
+/* Write what is due, the error first. More may become due meanwhile. */
+static void tell(struct xb_dev *d)
+{
+    char text[XB_ERROR_BYTES];
+    while (d->error[0] || d->state_due) {
+        if (d->error[0]) {
+            memcpy(text, d->error, sizeof(text));
+            d->error[0] = 0;
+            xb_printf(d->back, "error", "%s", text);
+        } else {
+            d->state_due = false;
+            xb_printf(d->back, "state", "%d", d->state);
+        }
+    }
+}
+
 static void set_state(struct xb_dev *d, int state)
 {
-    if (d->state == state)
-        return;
-    d->state = state;
-    xb_printf(d->back, "state", "%d", state);
+    if (d->state != state) {
+        d->state = state;
+        d->state_due = true;
+    }
+    tell(d);
 }
 
 static int read_state(const char *dir)
@@ -140,14 +162,19 @@ static void connect(struct xb_dev *d, bool adopt)
     d->connected = d->probed = true;
     if (!adopt)
         set_state(d, XenbusStateConnected);
-    d->ops->run(d);
+    if (d->connected) /* it may have broken its ring already */
+        d->ops->run(d);
 }
 
 void xb_break(struct xb_dev *d)
 {
     d->broken = true;
     disconnect(d);
-    set_state(d, XenbusStateClosing);
+    if (d->state != XenbusStateClosing) {
+        d->state = XenbusStateClosing;
+        d->state_due = true;
+        host_defer(&notices);
+    }
 }
 
 static void front_closed(struct xb_dev *d)
@@ -204,15 +231,64 @@ static void step(struct xb_dev *d)
 
 static void settle(struct xb_dev *d);
 
+/* Has the front a look at its state left? If not, there will be one soon. */
+static bool may_move(struct xb_dev *d)
+{
+    uint64_t now = host_now(), more = (now - d->moves_at) / XB_MOVE_NS;
+    d->moves = more >= XB_MOVES - d->moves ? XB_MOVES : d->moves + (unsigned)more;
+    d->moves_at = d->moves == XB_MOVES ? now : d->moves_at + more * XB_MOVE_NS;
+    if (d->moves) {
+        d->moves--;
+        return true;
+    }
+    d->moved = true;
+    if (!again_set)
+        host_timer_set(&again, now + XB_MOVE_NS);
+    again_set = true;
+    return false;
+}
+
 static void front_changed(const char *path, void *arg)
 {
     struct xb_dev *d = arg;
+    if (d->gone || d->moved || !may_move(d))
+        return;
     int now = read_state(d->front);
     if (d->gone || (now == d->front_state && now != XenbusStateInitialising))
         return;
     d->front_state = now;
     step(d);
     settle(d);
+}
+
+static void look_again(void *arg)
+{
+    again_set = false;
+    host_defer(&notices);
+}
+
+/* What the other plane left for this one. */
+static bool notice(struct xb_dev *d)
+{
+    if (d->error[0] || d->state_due) {
+        tell(d);
+    } else if (d->let_go_due) {
+        d->let_go_due = false;
+        let_go(d);
+    } else if (d->moved && !again_set) {
+        d->moved = false;
+        front_changed(NULL, d);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void notice_all(void *arg)
+{
+    struct xb_dev *d = devices;
+    while (d)
+        d = notice(d) ? devices : d->next; /* it may have gone */
 }
 
 static void watch_front(struct xb_dev *d)
@@ -246,6 +322,12 @@ static void settle(struct xb_dev *d)
 }
 
 void xb_let_go(struct xb_dev *d)
+{
+    d->let_go_due = true;
+    host_defer(&notices);
+}
+
+static void let_go(struct xb_dev *d)
 {
     d->letting_go = false;
     if (d->gone) {
@@ -304,8 +386,11 @@ static void discover(const struct xb_ops *ops, unsigned domid, unsigned devid)
     d->ops = ops;
     d->domid = (uint16_t)domid;
     d->devid = devid;
+    d->moves = XB_MOVES;
+    d->moves_at = host_now();
     snprintf(d->back, sizeof(d->back), "/local/domain/%u/backend/%s/%u/%u", host_domid(), ops->type, domid, devid);
     if (!read_nodes(d) || (d->state == XenbusStateClosed && !d->online)) {
+        tell(d);
         host_free(d);
         return;
     }
@@ -332,7 +417,7 @@ static void back_changed(struct xb_dev *d, const char *node)
             d->gone = true;
     } else if (!strcmp(node, "state")) {
         int now = read_state(d->back);
-        if (now == d->state)
+        if (now == d->state || d->state_due) /* ours is on its way */
             return;
         bool was = d->state != XenbusStateUnknown;
         d->state = now;

@@ -8,12 +8,19 @@
  *  - a device that a predecessor left Connected (host_incarnation() > 1) is adopted: connect(adopt = true) and not one
  *    node is written; from any other state the ordinary machine goes on;
  *  - the front's directory is hostile text: numbers are parsed strictly and bounded by the caller;
- *  - letting go may take time (requests are in flight): disconnect() returns false and xb_let_go() follows.
+ *  - letting go may take time (requests are in flight): disconnect() returns false and xb_let_go() follows;
+ *  - xenstore is asked from the callbacks of watches and from deferred work only (host.h). xb_error(), xb_break() and xb_let_go() may be called
+ *    from anywhere: what they have to tell xenstore is told soon after;
+ *  - a front whose state moves all the time is looked at XB_MOVES times at once, then every XB_MOVE_NS: it finds its last state.
  */
 #ifndef BACKENDS_XENBUS_H
 #define BACKENDS_XENBUS_H
 #include <stdbool.h>
 #include <stdint.h>
+
+#define XB_MOVES 40u
+#define XB_MOVE_NS 50000000ull
+#define XB_ERROR_BYTES 160
 
 struct xb_dev;
 struct xb_ops {
@@ -43,15 +50,19 @@ struct xb_dev {
     int front_state;   /* 0 where there is none */
     bool online;       /* `online`: stay after a close, the front may come back */
     bool probed, connected, letting_go, broken, watching, gone;
+    bool state_due, let_go_due, moved; /* to be written; to be told the machine; the front's state is to be read */
+    char error[XB_ERROR_BYTES];        /* to be written, if not empty */
+    unsigned moves;                    /* looks at the front's state that it has left ... */
+    uint64_t moves_at;                 /* ... at this time */
     void *priv;
     struct xb_dev *next;
 };
 
 int xb_start(const struct xb_ops *ops); /* finds what is there and watches; 0 or -errno */
 struct xb_dev *xb_first(const struct xb_ops *ops);
-void xb_again(struct xb_dev *d);        /* what probe() or connect() waited for has come */
+void xb_again(struct xb_dev *d);        /* what probe() or connect() waited for has come; from deferred work */
 void xb_let_go(struct xb_dev *d);       /* what disconnect() left open is closed now */
-/* Say in the log and in the node BACK/error what is wrong; the state stays. */
+/* Say in the log and in the node BACK/error what is wrong; the state stays. At most XB_ERROR_BYTES. */
 void xb_error(struct xb_dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The device cannot go on: disconnect, state Closing. Give the reason with xb_error() first. */
 void xb_break(struct xb_dev *d);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # netback and its switch, as linked into the net domain
-NETBACK_SRC := backends/core/ring.c backends/core/xenbus.c backends/core/progress.c \
+NETBACK_SRC := backends/core/ring.c backends/core/xenbus.c backends/core/progress.c backends/core/patience.c \
                $(addprefix backends/net/,netback.c tx.c rx.c switch.c nring.c pkt.c offload.c rate.c guard.c)
 
 # nring without sanitizers: its children die at every instruction, and instrumented code has ten times as many

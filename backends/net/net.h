@@ -6,6 +6,7 @@
 #ifndef BACKENDS_NET_H
 #define BACKENDS_NET_H
 #include "backends/core/host.h"
+#include "backends/core/patience.h"
 #include "backends/core/progress.h"
 #include "backends/core/xenbus.h"
 #include "backends/net/guard.h"
@@ -22,6 +23,7 @@ struct vif_queue {
     int tx_port, rx_port;          /* the same one without split event channels; -1 = none */
     bool tx_running, tx_stalled;   /* stalled: no room in the pool or on the wire, or no credit */
     bool tx_took, tx_polled;       /* this run found packets; looked at again by the timer, without an event */
+    unsigned taken, wrong;         /* packets of this run, and what was none */
     bool rx_dirty;                 /* packets were queued since the last drain */
     struct pkt *wait[NET_WAIT_MAX]; /* for the front's buffers */
     unsigned wait_first, wait_n, wait_big;
@@ -43,6 +45,10 @@ struct vif {
     struct rate rate;              /* how much it may send */
     struct host_timer refill;      /* for queues that wait for credit */
     bool refill_set;
+    uint32_t took, idle_at;        /* packets so far, and at the last event with nothing behind it */
+    struct patience patience;      /* with a front that only makes work ... */
+    bool resting;                  /* ... it is used up ... */
+    struct host_timer rest;        /* ... until then */
     bool mcast_filter;
     unsigned nmcast;
     uint8_t mcast[NET_MAX_MCAST][6];
@@ -55,6 +61,7 @@ struct vif {
 
 /* netback.c */
 void vif_broken(struct vif *v, const char *why);
+void vif_wasted(struct vif *v, uint64_t ns); /* its front made us work for nothing */
 extern struct vif *vifs_up;
 
 /* tx.c */

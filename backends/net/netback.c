@@ -84,6 +84,7 @@ static struct vif *vif_of(struct xb_dev *d)
     struct vif *v = d->priv;
     if (!v && (v = host_alloc(sizeof(*v)))) {
         v->xb = d;
+        v->idle_at = UINT32_MAX;
         snprintf(v->name, sizeof(v->name), "vif%u.%u", d->domid, d->devid);
         d->priv = v;
     }
@@ -200,30 +201,73 @@ static void queue_free(struct vif_queue *q)
     host_free(q);
 }
 
-static void event(void *arg)
+static void mute(struct vif *v, bool on)
 {
-    struct vif_queue *q = arg;
+    for (unsigned i = 0; i < v->nqueues; i++) {
+        host_event_mute(v->queue[i]->tx_port, on);
+        if (v->queue[i]->rx_port != v->queue[i]->tx_port)
+            host_event_mute(v->queue[i]->rx_port, on);
+    }
+}
+
+static void rested(void *arg)
+{
+    struct vif *v = arg;
+    if (patience_lost(&v->patience, host_now())) {
+        host_timer_set(&v->rest, patience_when(&v->patience));
+        return;
+    }
+    v->resting = false;
+    mute(v, false);
+    for (unsigned i = 0; i < v->nqueues && v->up; i++)
+        tx_run(v->queue[i]);
+    switch_settle();
+}
+
+void vif_wasted(struct vif *v, uint64_t ns)
+{
+    uint64_t now = host_now();
+    patience_spend(&v->patience, now, ns);
+    if (v->resting || !patience_lost(&v->patience, now))
+        return;
+    v->resting = true;
+    mute(v, true);
+    v->rest.fn = rested;
+    v->rest.arg = v;
+    host_timer_set(&v->rest, patience_when(&v->patience));
+}
+
+/* Serve its rings; both for the port of the front's packets and for that of its buffers, which may be the same. */
+static void serve(struct vif_queue *q, bool tx)
+{
     struct vif *v = q->vif;
-    if (!v->up)
+    uint64_t begin = host_now();
+    uint32_t took = v->took;
+    if (!v->up || v->resting)
         return;
     if (q->wait_n)
         rx_run(q);
-    if (v->up)
-        tx_run(q);
+    if (tx && v->up)
+        tx_run(q); /* q may be gone */
+    if (v->took == took) {
+        if (v->idle_at == took) /* not the first event with nothing behind it since the last packet */
+            vif_wasted(v, host_now() - begin + NET_EVENT_NS);
+        v->idle_at = took;
+        return;
+    }
     switch_settle();
     tx_resume();
     switch_settle();
 }
 
+static void event(void *arg)
+{
+    serve(arg, true);
+}
+
 static void rx_event(void *arg)
 {
-    struct vif_queue *q = arg;
-    if (!q->vif->up)
-        return;
-    if (q->wait_n)
-        rx_run(q);
-    tx_resume();
-    switch_settle();
+    serve(arg, false);
 }
 
 static int map_ring(struct xb_dev *d, struct host_map *m, struct ring *r, uint32_t ref, bool tx, bool adopt)
@@ -365,7 +409,10 @@ static void written(struct xb_dev *d, const char *node)
 
 static void forget(struct xb_dev *d)
 {
-    host_free(d->priv);
+    struct vif *v = d->priv;
+    if (v)
+        host_timer_cancel(&v->rest);
+    host_free(v);
     d->priv = NULL;
 }
 
@@ -374,10 +421,18 @@ static const struct xb_ops ops = {
     .written = written,
 };
 
+static void tell_failed(void *arg)
+{
+    host_xs_write(0, "control/failed", arg);
+}
+
 void netback_lost(unsigned number, const char *why)
 {
+    static char reason[96];
+    static struct host_work failed = {.fn = tell_failed, .arg = reason};
     host_log("failed: wire%u: %s", number, why);
-    host_xs_write(0, "control/failed", why);
+    snprintf(reason, sizeof(reason), "%s", why);
+    host_defer(&failed);
     for (struct vif *v = vifs_up, *next; v; v = next) {
         next = v->next;
         if (v->wire == number) {

@@ -17,6 +17,7 @@
 #define NET_MAX_MCAST 64    /* addresses of one front's filter */
 #define NET_BATCH 32        /* packets copied in one go */
 #define NET_BUDGET 128      /* packets of one queue before others have their turn */
+#define NET_EVENT_NS 1000u  /* what an event costs before its handler runs */
 #define NET_WAIT_MAX 256    /* packets that wait for one front's buffers ... */
 #define NET_WAIT_BIG 8      /* ... and large ones among them */
 

@@ -145,6 +145,7 @@ static void answer(struct vif_queue *q, unsigned i)
         stats->rx_bytes += p->len;
     }
     nring_rx_answer(&q->rx, &batch.item[i].note);
+    q->vif->took++;
     pkt_put(p);
 }
 

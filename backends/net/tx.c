@@ -214,19 +214,22 @@ static bool sound(struct pkt *p)
     return true;
 }
 
-static void pass_on(struct vif *v, struct item *it)
+/* false: it was no packet. */
+static bool pass_on(struct vif *v, struct item *it)
 {
     struct pkt *p = it->p;
+    v->took++;
     if (it->note.status == NETIF_RSP_OKAY && p && sound(p)) {
         v->stats.tx_packets++;
         v->stats.tx_bytes += p->len;
         switch_from_vif(v, p);
-        return;
+        return true;
     }
+    bool wrong = p || it->note.status == NETIF_RSP_ERROR;
     if (p)
         pkt_put(p);
-    if (p || it->note.status != NETIF_RSP_OKAY)
-        v->stats.tx_errors++;
+    v->stats.tx_errors += p || it->note.status != NETIF_RSP_OKAY;
+    return !wrong;
 }
 
 /* Copy, answer and pass on what was taken. */
@@ -244,7 +247,8 @@ static void finish_batch(struct vif_queue *q)
     if (ring_push(&q->tx))
         host_event_send(q->tx_port);
     for (unsigned i = 0; i < batch.n; i++)
-        pass_on(q->vif, &batch.item[i]);
+        q->wrong += !pass_on(q->vif, &batch.item[i]);
+    q->taken += batch.n;
 }
 
 /* --- running --- */
@@ -361,10 +365,12 @@ static bool run_batch(struct vif_queue *q)
 void tx_run(struct vif_queue *q)
 {
     struct vif *v = q->vif;
-    if (q->tx_running)
+    if (q->tx_running || v->resting)
         return;
+    uint64_t begin = host_now();
     q->tx_running = true;
     q->tx_took = false;
+    q->taken = q->wrong = 0;
     unsigned batches = 0;
     bool more = true;
     while (more && v->up && batches++ < NET_BUDGET / NET_BATCH)
@@ -374,18 +380,34 @@ void tx_run(struct vif_queue *q)
     q->tx_running = false;
     if (more)
         later(q);
+    if (q->wrong)
+        vif_wasted(v, (host_now() - begin) * q->wrong / q->taken);
 }
 
 bool tx_waits(void *arg, uint32_t *mark)
 {
     struct vif_queue *q = arg;
     *mark = q->tx.rsp_pvt;
-    return ring_pending(&q->tx) > 0 && !(q->tx_stalled && (q->vif->refill_set || switch_wire_busy(q->vif)));
+    return ring_pending(&q->tx) > 0 && !q->vif->resting && !(q->tx_stalled && (q->vif->refill_set || switch_wire_busy(q->vif)));
+}
+
+/* Another interface is the first each time: what one takes of the wire's room the others cannot. */
+static void rotate(void)
+{
+    struct vif *first = vifs_up, **end = &vifs_up;
+    if (!first)
+        return;
+    vifs_up = first->next;
+    first->next = NULL;
+    while (*end)
+        end = &(*end)->next;
+    *end = first;
 }
 
 void tx_resume(void)
 {
     struct vif *next;
+    rotate();
     for (struct vif *v = vifs_up; v; v = next) {
         next = v->next;
         for (unsigned i = 0; i < v->nqueues && v->up; i++)

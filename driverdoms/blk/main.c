@@ -15,10 +15,18 @@ static struct options options;
 static unsigned scans;
 static char why[96];
 
+static void tell_failed(void *arg)
+{
+    rt_xs_write(0, "control/failed", arg);
+}
+
 static void failed(const char *reason)
 {
+    static char text[96];
+    static struct rt_work tell = {.fn = tell_failed, .arg = text};
     rt_log("failed: %s", reason);
-    rt_xs_write(0, "control/failed", reason);
+    snprintf(text, sizeof(text), "%s", reason);
+    rt_defer_slow(&tell);
 }
 
 static void disk_changed(struct disk *d, const char *reason)

@@ -160,6 +160,14 @@ void rt_event_send(uint32_t port)
     op(EVTCHNOP_send, &s);
 }
 
+void rt_event_mute(uint32_t port, bool mute)
+{
+    if (mute)
+        __atomic_fetch_or(&RT_SHARED->evtchn_mask[port / 64], 1ul << (port % 64), __ATOMIC_SEQ_CST);
+    else
+        unmask(port);
+}
+
 void rt_events_clear(uint32_t port)
 {
     __atomic_fetch_and(&RT_SHARED->evtchn_pending[port / 64], ~(1ul << (port % 64)), __ATOMIC_SEQ_CST);

@@ -174,6 +174,19 @@ static int status_errno(int status)
     }
 }
 
+/* Of n pages the first `done` were tried. */
+static void undo_maps(uint64_t at, const uint32_t *handles, unsigned n, unsigned done)
+{
+    for (unsigned i = 0, run; i < n; i += run) {
+        for (run = 0; i + run < done && handles[i + run] != ~0u; run++)
+            ;
+        if (run)
+            rt_gnt_unmap((void *)(at + (uint64_t)i * RT_PAGE), &handles[i], run);
+        else
+            window_mark((unsigned)((at - RT_WINDOW) / RT_PAGE) + i, run = 1, false);
+    }
+}
+
 int rt_gnt_map(uint16_t dom, const uint32_t *refs, unsigned n, bool readonly, void **addr, uint32_t *handles, int16_t *bad)
 {
     unsigned page = n && n <= RT_WINDOW_PAGES ? window_find(n) : RT_WINDOW_PAGES;
@@ -195,14 +208,9 @@ int rt_gnt_map(uint16_t dom, const uint32_t *refs, unsigned n, bool readonly, vo
         *addr = (void *)at;
         return 0;
     }
-    for (unsigned i = 0; i < n; i++) {
-        if (i < done && handles[i] != ~0u)
-            rt_gnt_unmap((void *)(at + (uint64_t)i * RT_PAGE), &handles[i], 1);
-        else
-            window_mark(page + i, 1, false);
-        if (i >= done && bad)
-            bad[i] = GNTST_general_error;
-    }
+    undo_maps(at, handles, n, done);
+    for (unsigned i = done; bad && i < n; i++)
+        bad[i] = GNTST_general_error;
     return status_errno(status);
 }
 

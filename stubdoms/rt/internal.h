@@ -17,7 +17,14 @@
 struct hvm_start_info;
 struct rt_range { uint64_t start, end; }; /* bytes, end exclusive */
 extern char _image_start[], _image_end[], _text_start[], _text_end[], _rodata_end[];
-extern char _stack_guard[], _stack_bottom[], _stack_top[];
+extern char _stack_guard[], _stack_bottom[], _stack_top[], _task_guard[], _task_bottom[], _task_top[];
+
+/* Is it in one of the pages below a stack? */
+static inline bool rt_in_guard(uint64_t a)
+{
+    return (a >= (uint64_t)_stack_guard && a < (uint64_t)_stack_bottom) || (a >= (uint64_t)_task_guard && a < (uint64_t)_task_bottom);
+}
+
 
 /* paging.c. Pages come from rt_alloc_pages once that is up. 0 or -errno */
 void rt_paging_init(const struct rt_range *ram, unsigned n);
@@ -66,6 +73,13 @@ bool rt_works_run(void);            /* one round of rt_defer's: what is queued n
  * rt_sleep_until(deadline); }. The port's event and the timer's are consumed, all others stay for the loop. */
 void rt_look_again(uint32_t port);
 void rt_sleep_until(uint64_t deadline);
+
+/* task.c */
+bool rt_on_task(void);
+void rt_task_wait(uint64_t deadline); /* on the task: until rt_task_poke() or then; the loop goes on */
+void rt_task_poke(void);              /* what it waits for may have come */
+bool rt_task_run(void);               /* from the loop: true if it had something to do */
+uint64_t rt_task_next(void);          /* when to call that again; UINT64_MAX = when there is something */
 
 /* grant.c */
 void rt_grants_init(void);

@@ -203,10 +203,13 @@ static _Noreturn void loop(void)
         bool any = rt_events_run();
         rt_timers_run();
         bool more = rt_works_run();
+        more |= rt_task_run();
         rt_watchdog_kick();
         if (any || more || rt_events_waiting())
             continue;
-        uint64_t next = rt_timers_next();
+        uint64_t next = rt_timers_next(), task = rt_task_next();
+        if (task < next)
+            next = task;
         if (next <= rt_now())
             continue;
         rt_sleep_until(next);

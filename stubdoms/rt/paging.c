@@ -78,7 +78,7 @@ int rt_map_mmio(uint64_t addr, uint64_t bytes)
 
 static uint64_t small_page(uint64_t a)
 {
-    if (a == 0 || (a >= (uint64_t)_stack_guard && a < (uint64_t)_stack_bottom))
+    if (a == 0 || rt_in_guard(a))
         return 0;
     if (a >= (uint64_t)_text_start && a < (uint64_t)_text_end)
         return a | P;

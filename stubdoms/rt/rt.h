@@ -4,9 +4,10 @@
  *
  * One vCPU, one stack, no threads: a domain sets up its handlers in domain_main() and returns; rt then runs
  * the event loop for ever (pending event channels, due timers, deferred work; SCHEDOP_block when there is none).
- * Handlers run to completion and are never re-entered. Guest physical = virtual = DMA address: the whole of low
+ * Handlers run to completion and are never re-entered; but while a watch's callback or other slow work (rt_defer_slow) waits for
+ * xenstore, events, timers and other work are served. Guest physical = virtual = DMA address: the whole of low
  * memory, the MMIO windows and the grant window are mapped 1:1, so a pointer can be given to a device.
- * Calls that wait (rt_xs_*) serve nothing but the xenstore ring while they wait.
+ * Elsewhere calls that wait (rt_xs_*) serve nothing but the xenstore ring.
  * A failed RT_ASSERT, a fault or rt_crash() ends the domain with SHUTDOWN_crash.
  */
 #ifndef RT_H
@@ -52,9 +53,12 @@ int rt_event_bind_virq(unsigned virq, rt_event_fn fn, void *arg);
 void rt_event_attach(uint32_t port, rt_event_fn fn, void *arg); /* a port made otherwise (MSI handle); unmasks it */
 void rt_event_close(uint32_t port);
 void rt_event_send(uint32_t port);
+void rt_event_mute(uint32_t port, bool mute); /* muted: the peer's events cost us nothing; one that came is handled afterwards */
 /* Work that runs from the loop after the events at hand; one at a time, in order of asking; idempotent while queued. */
 struct rt_work { void (*fn)(void *arg); void *arg; struct rt_work *next; bool queued; };
 void rt_defer(struct rt_work *w);
+/* The same for work that may wait in a rt_xs_* call, as watches' callbacks do: while it waits, the loop goes on. One at a time. */
+void rt_defer_slow(struct rt_work *w);
 
 /* --- grants --- */
 int rt_grant(uint16_t to, void *page, bool readonly);     /* a page of ours to `to`: grant reference or -errno */

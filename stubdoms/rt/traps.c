@@ -45,8 +45,9 @@ void rt_traps_init(void)
 static bool on_stack(uint64_t rbp)
 {
     bool main_stack = rbp >= (uint64_t)_stack_bottom && rbp <= (uint64_t)_stack_top - 16;
+    bool task = rbp >= (uint64_t)_task_bottom && rbp <= (uint64_t)_task_top - 16;
     bool other = rbp >= (uint64_t)trap_stack && rbp <= (uint64_t)trap_stack + sizeof(trap_stack) - 16;
-    return rbp % 8 == 0 && (main_stack || other);
+    return rbp % 8 == 0 && (main_stack || task || other);
 }
 
 void rt_backtrace(uint64_t rip, uint64_t rbp)
@@ -77,7 +78,7 @@ void rt_trap(struct rt_trap *t)
     dying = true;
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     rt_log("EXCEPTION %lu (%s), error code %lx, address %lx%s", t->vector, t->vector < 20 ? name[t->vector] : "?",
-           t->error, cr2, t->vector == 14 && cr2 >= (uint64_t)_stack_guard && cr2 < (uint64_t)_stack_bottom
+           t->error, cr2, t->vector == 14 && rt_in_guard(cr2)
            ? " (stack overrun)" : "");
     rt_log("rip %016lx rsp %016lx rflags %08lx rbp %016lx", t->rip, t->rsp, t->rflags, t->rbp);
     rt_log("rax %016lx rbx %016lx rcx %016lx rdx %016lx", t->rax, t->rbx, t->rcx, t->rdx);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xenstore for domains: the calls of rt.h over xsconn.c, and watches. A watch event is queued as it arrives and its
- * callback runs from the loop; when too many wait, all watches fire once with their own path instead.
+ * callback runs on the task; when too many wait, all watches fire once with their own path instead.
  */
 #include "rt/internal.h"
 #include "rt/xserrno.h"
@@ -182,7 +182,7 @@ void rt_xs_event_all(void)
 {
     for (struct watch *w = watches; w; w = w->next)
         w->fire = true;
-    rt_defer(&work);
+    rt_defer_slow(&work);
 }
 
 void rt_xs_event(const char *path, const char *token)
@@ -198,7 +198,7 @@ void rt_xs_event(const char *path, const char *token)
     *events_end = e;
     events_end = &e->next;
     event_count++;
-    rt_defer(&work);
+    rt_defer_slow(&work);
 }
 
 static int watch_op(uint32_t type, const char *path, uint32_t id)

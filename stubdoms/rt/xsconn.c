@@ -17,6 +17,7 @@
 static struct xenstore_domain_interface *ring; /* NULL = no store */
 static uint32_t port;
 static bool broken, got_reply;
+static bool busy, wanted;                       /* a request is under way; somebody outside the task wants to make one */
 static uint32_t next_id;                        /* id of the request under way, or of the last one */
 static struct { struct xsd_sockmsg head; char body[XENSTORE_PAYLOAD_MAX + 1]; unsigned have; } in;
 static uint32_t reply_type;
@@ -120,13 +121,57 @@ static void receive(bool until_reply)
 static void on_event(void *arg)
 {
     receive(false);
+    rt_task_poke();
+}
+
+/* Until the store's event comes or it is too late: the task gives way to the loop, all else sleeps. */
+static void await(uint64_t deadline)
+{
+    if (rt_on_task())
+        rt_task_wait(deadline);
+    else
+        rt_sleep_until(deadline);
+}
+
+static void look_again(void)
+{
+    if (!rt_on_task())
+        rt_look_again(port);
+}
+
+/* One request at a time. Who asks outside the task comes first: the task ends the request it is at and then waits. */
+static void take_turn(void)
+{
+    if (rt_on_task()) {
+        while (wanted)
+            rt_task_wait(UINT64_MAX);
+    } else {
+        wanted = true;
+        while (busy) {
+            rt_look_again(port);
+            rt_task_poke();
+            rt_task_run();
+            if (busy)
+                rt_sleep_until(rt_task_next());
+        }
+    }
+    busy = true;
+}
+
+static void end_turn(void)
+{
+    busy = false;
+    if (rt_on_task())
+        return;
+    wanted = false;
+    rt_task_poke();
 }
 
 /* All of the bytes into the ring; false when the server does not take them in time. */
 static bool send(const char *from, unsigned n, uint64_t deadline)
 {
     while (n && !broken) {
-        rt_look_again(port);
+        look_again();
         unsigned put = ring_put(from, n);
         from += put;
         n -= put;
@@ -135,7 +180,7 @@ static bool send(const char *from, unsigned n, uint64_t deadline)
         else if (rt_now() >= deadline)
             fail("takes no requests");
         else
-            rt_sleep_until(deadline);
+            await(deadline);
     }
     return !broken;
 }
@@ -145,7 +190,7 @@ static bool await_reply(uint64_t deadline)
 {
     static struct rt_work rest = {.fn = on_event};
     for (;;) {
-        rt_look_again(port);
+        look_again();
         receive(true);
         if (got_reply && __atomic_load_n(&ring->rsp_prod, __ATOMIC_ACQUIRE) != ring->rsp_cons)
             rt_defer(&rest);
@@ -153,7 +198,7 @@ static bool await_reply(uint64_t deadline)
             return got_reply;
         if (rt_now() >= deadline)
             return false;
-        rt_sleep_until(deadline);
+        await(deadline);
     }
 }
 
@@ -165,12 +210,12 @@ static int error_number(const char *text)
     return EIO;
 }
 
-int rt_xs_request(uint32_t type, uint32_t tx, const struct rt_xs_part *parts, unsigned n, char **reply, unsigned *len)
+static int request(uint32_t type, uint32_t tx, const struct rt_xs_part *parts, unsigned n, char **reply, unsigned *len)
 {
     struct xsd_sockmsg head = { .type = type, .tx_id = tx };
     uint64_t deadline = rt_now() + REPLY_NS;
 
-    if (!ring || broken)
+    if (broken)
         return EIO;
     for (unsigned i = 0; i < n; i++)
         head.len += parts[i].len;
@@ -196,6 +241,16 @@ int rt_xs_request(uint32_t type, uint32_t tx, const struct rt_xs_part *parts, un
     if (len)
         *len = reply_len;
     return 0;
+}
+
+int rt_xs_request(uint32_t type, uint32_t tx, const struct rt_xs_part *parts, unsigned n, char **reply, unsigned *len)
+{
+    if (!ring)
+        return EIO;
+    take_turn();
+    int err = request(type, tx, parts, n, reply, len);
+    end_turn();
+    return err;
 }
 
 /* What the predecessor left in the ring means nothing to us: have the server begin anew. */

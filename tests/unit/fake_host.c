@@ -20,6 +20,7 @@ static struct { host_event_fn fn; void *arg; uint32_t remote; bool used; } port[
 static struct watch { char path[120]; host_watch_fn fn; void *arg; struct watch *next; } *watches;
 static struct fired { char path[120]; host_watch_fn fn; void *arg; struct fired *next; } *fired;
 static struct host_timer *timers[16];
+static struct host_work *works[8];
 
 void fake_init(void)
 {
@@ -44,7 +45,7 @@ void fake_next_incarnation(void)
     for (unsigned i = 0; i < FAKE_GRANTS; i++)
         fake->grant[i].maps = 0;
     for (unsigned i = 0; i < FAKE_PORTS; i++)
-        fake->bound[i] = false;
+        fake->bound[i] = fake->muted[i] = false;
     memset(fake->to_back, 0, sizeof(fake->to_back)); /* pending bits of a dead domain are lost */
 }
 
@@ -346,8 +347,15 @@ void host_event_close(int p)
 {
     if (p <= 0 || p >= FAKE_PORTS || !port[p].used)
         abort();
-    fake->bound[port[p].remote] = false;
+    fake->bound[port[p].remote] = fake->muted[port[p].remote] = false;
     port[p].used = false;
+}
+
+void host_event_mute(int p, bool mute)
+{
+    if (p <= 0 || p >= FAKE_PORTS || !port[p].used)
+        abort();
+    fake->muted[port[p].remote] = mute;
 }
 
 void host_event_send(int p)
@@ -379,6 +387,16 @@ void *host_alloc_pages(unsigned pages)
 void host_free_pages(void *p, unsigned pages)
 {
     free(p);
+}
+
+void host_defer(struct host_work *w)
+{
+    unsigned i = 0;
+    while (i < 8 && works[i] && works[i] != w)
+        i++;
+    if (i == 8)
+        abort();
+    works[i] = w;
 }
 
 uint64_t host_now(void)
@@ -445,8 +463,15 @@ bool fake_run(void)
         free(f);
         return true;
     }
+    if (works[0]) {
+        struct host_work *w = works[0];
+        memmove(works, works + 1, sizeof(works) - sizeof(works[0]));
+        works[7] = NULL;
+        w->fn(w->arg);
+        return true;
+    }
     for (unsigned i = 1; i < FAKE_PORTS; i++)
-        if (port[i].used && fake->to_back[port[i].remote]) {
+        if (port[i].used && fake->to_back[port[i].remote] && !fake->muted[port[i].remote]) {
             fake->to_back[port[i].remote] = false;
             port[i].fn(port[i].arg);
             return true;

@@ -24,6 +24,7 @@ struct fake {
     bool to_back[FAKE_PORTS];       /* event from the front with this remote port is pending */
     unsigned to_front[FAKE_PORTS];  /* notifications the back sent */
     bool bound[FAKE_PORTS];
+    bool muted[FAKE_PORTS];
     unsigned steps, crash_at;       /* fake_step() number crash_at ends the process; 0 = never */
     unsigned maps, copies;          /* calls so far */
     int fail_maps;                  /* > 0: that many host_map() calls fail */

@@ -64,6 +64,7 @@ static void bad_nodes(void)
         fake_remove(node);
         nf_state(a, 1);
         fake_settle();
+        fake->now += 1000000000; /* a front that tries once a second is no nuisance */
     }
     connect_front(a, false);
     struct netfront *c = nf_new(5, 3);
@@ -364,6 +365,26 @@ static void test_broken(void)
 }
 
 /* Random slots and indices, for long: nobody else is hurt, nothing leaks. */
+/* A front that only makes events rests; then its packets pass. */
+static void nuisance(void)
+{
+    start_two();
+    for (unsigned i = 0; i < 2000 && !fake->muted[a->tx_port]; i++) {
+        fake->to_back[a->tx_port] = true;
+        fake_settle();
+        fake->now += 1000;
+    }
+    CHECK(fake->muted[a->tx_port] && !fake->muted[b->tx_port]);
+    unsigned before = b->packets;
+    make_frame(b->mac, a->mac, 60, false);
+    CHECK(nf_send(a, frame, 60, 0, 0, 0));
+    settle();
+    CHECK(b->packets == before);
+    fake->now += 100000000;
+    settle();
+    CHECK(b->packets == before + 1 && !fake->muted[a->tx_port]);
+}
+
 static void noise(void)
 {
     unsigned seed = 7, connects = 0;
@@ -383,6 +404,7 @@ static void noise(void)
             fake_settle();
             nf_state(a, 1);
             fake_settle();
+            fake->now += 1000000000;
             connect_front(a, false);
             connects++;
         }
@@ -494,6 +516,7 @@ CASE(plain_front)
 CASE(slow_front)
 CASE(full_wire)
 CASE(lies)
+CASE(nuisance)
 CASE(noise)
 
 int main(void)
@@ -510,6 +533,7 @@ int main(void)
         {"a full wire, a lost card", test_full_wire},
         {"packets that lie", test_lies},
         {"rings that are broken cost one device", test_broken},
+        {"a front that wastes time rests", test_nuisance},
         {"noise", test_noise},
         {"adoption after a death at every step", test_adoption},
         CU_TEST_INFO_NULL,

@@ -43,6 +43,12 @@ uint64_t rt_now(void) { return now; }
 void *rt_alloc(size_t n) { return calloc(1, n ? n : 1); }
 void rt_free(void *p) { free(p); }
 void rt_defer(struct rt_work *w) { work = w; }
+void rt_defer_slow(struct rt_work *w) { work = w; }
+bool rt_on_task(void) { return false; }
+void rt_task_wait(uint64_t deadline) { abort(); }
+void rt_task_poke(void) { }
+bool rt_task_run(void) { return false; }
+uint64_t rt_task_next(void) { return UINT64_MAX; }
 void rt_crash(const char *fmt, ...) { abort(); }
 void rt_log(const char *fmt, ...)
 {

@@ -9,7 +9,7 @@
 
 static struct front f = {.nrings = 1, .ref_node = {"ring-ref"}};
 static uint8_t *data;
-static int data_ref;
+static int data_ref, other_ref; /* other: a second page, where a list of segments must not be written over */
 static uint64_t sectors;
 static unsigned okay, refused;
 
@@ -160,7 +160,86 @@ static void revoke(void)
     }
 }
 
-void blk_attack(void)
+/* --- storms --- */
+
+static void fill(const struct blkif_request *r)
+{
+    for (unsigned i = 0; i < SLOTS; i++)
+        put(r);
+    front_burst(&f, 0);
+}
+
+static void storm_bad(void)
+{
+    struct blkif_request r = good(BLKIF_OP_READ);
+    r.seg[0].gref = 500;
+    fill(&r);
+}
+
+/* Indirect requests of the most segments there can be, whose last is no grant of ours unless `valid`. */
+static void indirect(bool valid)
+{
+    struct blkif_request_segment *seg = (void *)data;
+    struct blkif_request raw = {.operation = BLKIF_OP_INDIRECT};
+    struct blkif_request_indirect *r = (void *)&raw;
+    for (unsigned k = 0; k < 256; k++)
+        seg[k] = (struct blkif_request_segment){.gref = k < 255 || valid ? (uint32_t)other_ref : 500, .last_sect = 7};
+    r->indirect_op = BLKIF_OP_READ;
+    r->nr_segments = 256;
+    r->id = 7;
+    r->indirect_grefs[0] = (uint32_t)data_ref;
+    fill(&raw);
+}
+
+static void storm_maps(void)
+{
+    indirect(false);
+}
+
+static void storm_big(void)
+{
+    indirect(true);
+}
+
+static void storm_flood(void)
+{
+    struct blkif_request r = good(BLKIF_OP_READ);
+    fill(&r);
+}
+
+static void storm_events(void)
+{
+    front_events(&f);
+}
+
+static void storm_states(void)
+{
+    front_state_walk(&f);
+}
+
+static void storm_handshake(void)
+{
+    front_handshake(&f);
+}
+
+static void storm_jump(void)
+{
+    front_jump(&f, 0);
+}
+
+static void storm_nodes(void)
+{
+    static const char *const values[] = {"x", "-", NULL};
+    front_bad_node(&f, "ring-ref", values);
+}
+
+static const struct storm storms[] = {
+    {"vbd.bad", true, storm_bad}, {"vbd.maps", true, storm_maps}, {"vbd.revoke", true, revoke}, {"vbd.events", true, storm_events},
+    {"vbd.jump", false, storm_jump}, {"vbd.handshake", false, storm_handshake}, {"vbd.states", false, storm_states},
+    {"vbd.nodes", false, storm_nodes}, {"vbd.flood", true, storm_flood}, {"vbd.big", true, storm_big},
+};
+
+void blk_attack(const char *storm)
 {
     static const char *const numbers[] = {"", "x", "-1", "4294967296", "99999999999999999999", "3x", "77777", "-", NULL};
     static const char *const protocols[] = {"x86_32-abi", "", "a-protocol-that-is-much-longer-than-any-that-exists", NULL};
@@ -174,7 +253,12 @@ void blk_attack(void)
     rt_xs_read_u64(path, &sectors);
     data = rt_alloc_pages(1);
     data_ref = rt_grant(f.dom, data, false);
-    RT_ASSERT(data && data_ref > 0 && sectors > 64);
+    other_ref = rt_grant(f.dom, rt_alloc_pages(1), false);
+    RT_ASSERT(data && data_ref > 0 && other_ref > 0 && sectors > 64);
+    if (storm) {
+        front_storm(&f, storms, sizeof(storms) / sizeof(storms[0]), storm);
+        return;
+    }
     if (!front_open(&f))
         verdict(false, "vbd: cannot connect");
     walk_fields();

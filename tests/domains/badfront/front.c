@@ -211,3 +211,59 @@ void front_state_walk(struct front *f)
         front_write(f, "state", odd[i]);
     front_close(f, "a walk through the states");
 }
+
+/* --- storms --- */
+
+void front_burst(struct front *f, unsigned ring)
+{
+    volatile struct header *h = f->ring[ring];
+    h->rsp_event = h->req_prod;
+    front_kick(f);
+    front_answered(f, ring);
+}
+
+void front_events(struct front *f)
+{
+    for (unsigned i = 0; i < 1000; i++)
+        front_kick(f);
+}
+
+static void shut(struct front *f)
+{
+    if (f->port >= 0)
+        front_close(f, "a storm");
+}
+
+void front_jump(struct front *f, unsigned ring)
+{
+    if (front_open(f)) {
+        ((volatile struct header *)f->ring[ring])->req_prod += 4096;
+        front_kick(f);
+        front_wait(f, XenbusStateClosing, XenbusStateClosed);
+    }
+    shut(f);
+}
+
+void front_handshake(struct front *f)
+{
+    front_open(f);
+    shut(f);
+}
+
+void front_storm(struct front *f, const struct storm *storms, unsigned n, const char *name)
+{
+    const struct storm *s = storms;
+    while (s < storms + n && strcmp(s->name, name))
+        s++;
+    if (s == storms + n)
+        return;
+    rt_log("badfront: storm %s", name);
+    for (;;) {
+        if (s->open && front_back_state(f) != XenbusStateConnected) {
+            shut(f);
+            front_open(f);
+        }
+        for (unsigned i = 0; i < 100; i++)
+            s->round();
+    }
+}

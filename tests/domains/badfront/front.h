@@ -2,7 +2,7 @@
 /*
  * badfront: a front-end that is hostile. What its attacks share: one device's xenbus handshake, done properly or not, and verdicts.
  * An attack goes: front_open() -> something no front should do -> a verdict -> front_close(), after which the backend must have let
- * go of every page. Everything waits FRONT_WAIT_NS at most; who makes us wait longer is wrong.
+ * go of every page. Or an attack is done over and over (struct storm). Everything waits FRONT_WAIT_NS at most; who makes us wait longer is wrong.
  */
 #ifndef BADFRONT_FRONT_H
 #define BADFRONT_FRONT_H
@@ -45,6 +45,20 @@ void front_abuse_ring(struct front *f, unsigned ring, bool watched);
 void front_bad_node(struct front *f, const char *node, const char *const *values);
 void front_state_walk(struct front *f);
 
-void blk_attack(void);
-void net_attack(void);
+/* An attack that goes on for ever, for measurements of what it costs others. */
+struct storm {
+    const char *name;
+    bool open;           /* the device is connected when a round begins */
+    void (*round)(void);
+};
+/* Does the one of that name over and over; returns if there is none. */
+void front_storm(struct front *f, const struct storm *storms, unsigned n, const char *name);
+void front_burst(struct front *f, unsigned ring); /* what was put: tell the backend, and sleep until the last is answered */
+void front_events(struct front *f);
+void front_jump(struct front *f, unsigned ring);
+void front_handshake(struct front *f);
+
+/* storm NULL: everything once, with verdicts */
+void blk_attack(const char *storm);
+void net_attack(const char *storm);
 #endif

@@ -164,7 +164,77 @@ static void revoke(void)
     }
 }
 
-void net_attack(void)
+/* --- storms --- */
+
+static void fill(uint16_t size, uint32_t ref)
+{
+    for (unsigned i = 0; i < SLOTS / 2; i++)
+        put(size, 0, 0, ref);
+    front_burst(&f, TX);
+}
+
+static void storm_bad(void)
+{
+    fill(1514, 500);
+}
+
+static void storm_lies(void)
+{
+    fill(5, (uint32_t)data_ref);
+}
+
+static void storm_flood(void)
+{
+    fill(60, (uint32_t)data_ref);
+}
+
+static void storm_events(void)
+{
+    front_events(&f);
+}
+
+static void storm_states(void)
+{
+    front_state_walk(&f);
+}
+
+static void storm_handshake(void)
+{
+    front_handshake(&f);
+}
+
+static void storm_jump(void)
+{
+    front_jump(&f, TX);
+}
+
+static void storm_nodes(void)
+{
+    static const char *const values[] = {"x", "-", NULL};
+    front_bad_node(&f, "tx-ring-ref", values);
+}
+
+static const struct storm storms[] = {
+    {"vif.bad", true, storm_bad}, {"vif.lies", true, storm_lies}, {"vif.revoke", true, revoke}, {"vif.events", true, storm_events},
+    {"vif.jump", false, storm_jump}, {"vif.handshake", false, storm_handshake}, {"vif.states", false, storm_states},
+    {"vif.nodes", false, storm_nodes}, {"vif.flood", true, storm_flood},
+};
+
+/* A frame that the switch lets pass: ours, to an address of the wire. */
+static void make_frame(void)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/mac", f.path);
+    char *mac = rt_xs_read(0, path, NULL, NULL);
+    memcpy(data, "\x52\x55\x0a\x00\x02\x02", 6);
+    for (unsigned i = 0; mac && i < 6; i++)
+        data[6 + i] = (uint8_t)strtoul(mac + 3 * i, NULL, 16);
+    data[12] = 0x88;
+    data[13] = 0xb5;
+    rt_free(mac);
+}
+
+void net_attack(const char *storm)
 {
     static const char *const numbers[] = {"", "x", "-1", "4294967296", "77777", "-", NULL};
     static const char *const flags[] = {"2", "x", NULL}, *const queues[] = {"0", "99", "x", NULL}, *const must[] = {"0", "x", "-", NULL};
@@ -178,6 +248,11 @@ void net_attack(void)
     memset(data, 0xff, 12);
     front_write(&f, "request-rx-copy", "1");
     front_write(&f, "feature-sg", "1");
+    if (storm) {
+        make_frame();
+        front_storm(&f, storms, sizeof(storms) / sizeof(storms[0]), storm);
+        return;
+    }
     if (!front_open(&f))
         verdict(false, "vif: cannot connect");
     walk_fields();
