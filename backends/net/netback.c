@@ -65,7 +65,19 @@ static int read_rules(struct xb_dev *d, struct vif *v)
     return 0;
 }
 
-/* Whose address it is, on which card: the digit that `bridge` ends with (wire1, xenbr1), or the first; and its rules. */
+/* The segment that a bridge's name means: the number at its end (wire1, xenbr12), 0 without one. */
+static bool segment_of(const char *name, unsigned *number)
+{
+    size_t n = strlen(name);
+    while (n && name[n - 1] >= '0' && name[n - 1] <= '9')
+        n--;
+    *number = 0;
+    for (name += n; *name && *number <= NET_SEGMENT_MAX; name++)
+        *number = *number * 10 + (unsigned)(*name - '0');
+    return *number <= NET_SEGMENT_MAX;
+}
+
+/* Whose address it is, on which segment, and its rules. */
 static int read_own(struct xb_dev *d, struct vif *v)
 {
     char text[40];
@@ -74,8 +86,8 @@ static int read_own(struct xb_dev *d, struct vif *v)
         return wrong(d, rc == -ENOENT ? "mac is missing" : "mac is not a unicast address xx:xx:xx:xx:xx:xx");
     if (!read_text(d, "bridge", text, sizeof(text)))
         return wrong(d, "bridge: the name is too long");
-    size_t n = strlen(text);
-    v->wire = n && text[n - 1] >= '0' && text[n - 1] <= '9' ? (unsigned)(text[n - 1] - '0') : 0;
+    if (!segment_of(text, &v->wire))
+        return wrong(d, "bridge ends with a number above 255: no such segment");
     return read_rules(d, v);
 }
 
@@ -368,7 +380,8 @@ static int connect(struct xb_dev *d, bool adopt)
     vifs_up = v;
     v->up = true;
     switch_addresses(v->wire);
-    host_log("vif %u/%u: %s on wire%u, %u queue(s)%s%s%s", d->domid, d->devid, adopt ? "adopted" : "connected", v->wire,
+    host_log("vif %u/%u: %s on wire%u%s, %u queue(s)%s%s%s", d->domid, d->devid, adopt ? "adopted" : "connected", v->wire,
+             nic_find(v->wire) ? "" : " (no card: it reaches the interfaces there, and no others)",
              queues, v->sg ? ", sg" : "", v->gso4 ? ", gso4" : "", v->gso6 ? ", gso6" : "");
     return 0;
 }

@@ -14,6 +14,7 @@
 #define NET_MAX_QUEUES 4    /* multi-queue-max-queues */
 #define NET_MAX_DATA_SLOTS 18 /* of one packet, as netif.h has it */
 #define NET_MAX_EXTRAS 4
+#define NET_SEGMENT_MAX 255u /* number of a segment */
 #define NET_MAX_MCAST 64    /* addresses of one front's filter */
 #define NET_BATCH 32        /* packets copied in one go */
 #define NET_BUDGET 128      /* packets of one queue before others have their turn */

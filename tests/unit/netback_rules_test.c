@@ -233,6 +233,28 @@ static void ip(void)
 
 /* --- several cards --- */
 
+/* A segment without a card joins those that name it; a number that is no segment's is refused. */
+static void segments(void)
+{
+    static const char *const bad[] = {"wire256", "wire99999999999999999999", "4294967296"};
+    fake_init();
+    a = nf_new(3, 1);
+    b = nf_new(4, 2);
+    set(a->back, "bridge", "private10");
+    set(b->back, "bridge", "xenbr010");
+    start();
+    connect_front(a, false);
+    CHECK(strstr(fake->last_log, "on wire10 (no card"));
+    connect_front(b, false);
+    CHECK(sent(a, b->mac, 60) && b->packets == 1 && sent(a, outside, 60) && wire.sent == 0);
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct netfront *c = nf_new((uint16_t)(5 + i), 3);
+        set(c->back, "bridge", bad[i]);
+        fake_settle();
+        CHECK(nf_back_state(c) == 1 && strstr(back(c, "error"), "bridge"));
+    }
+}
+
 static unsigned sent2;
 static int send2(struct nic *n, struct pkt *p)
 {
@@ -270,6 +292,13 @@ static void cards(void)
     from_wire(frame, 60);
     settle();
     CHECK(a->packets == 1 && b->packets == 0);
+    make_frame(b->mac, a->mac, 60, false); /* both cards on one network outside: a reaches b by it, and nothing goes round */
+    struct pkt *p = pkt_new(60);
+    memcpy(p->data, frame, 60);
+    nic_received(&second, p);
+    nic_settle();
+    settle();
+    CHECK(b->packets == 1 && a->packets == 1 && wire.sent == 2 && sent2 == 2);
     nic_lost(&second, "for the test");
     fake_settle();
     CHECK(nf_back_state(b) == 5 && nf_back_state(c) == 5 && nf_back_state(a) == 4);
@@ -316,6 +345,7 @@ CASE(vlan)
 CASE(ip)
 CASE(statistics)
 CASE(cards)
+CASE(segments)
 
 int main(void)
 {
@@ -329,6 +359,7 @@ int main(void)
         {"IP addresses", test_ip},
         {"statistics", test_statistics},
         {"several cards", test_cards},
+        {"segments without a card", test_segments},
         CU_TEST_INFO_NULL,
     };
     return suite_run("netback_rules", NULL, tests);
