@@ -9,6 +9,7 @@ BENCH_NEEDS += $(B)/bench/sched.elf
 BENCH_NEEDS += $(B)/bench/stall.elf
 BENCH_NEEDS += $(B)/tests/domains/disk-unordered.elf
 BENCH_NEEDS += $(B)/bench/bare.cpio
+BENCH_NEEDS += $(B)/tests/domains/badfront.elf
 BENCH_NEEDS += $(if $(PEER),$(B)/xen-control.cpio)
 BENCH_NEEDS += $(if $(PEER),$(B)/bench/domtimes)
 bench: $$(MACHINE) $$(BENCH_NEEDS)

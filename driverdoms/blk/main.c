@@ -4,6 +4,7 @@
  * namespaces and partitions to the fronts in backend/vbd. Command line: options.h.
  * When no controller comes back, or one is given up, `control/failed` says why and the fronts see an orderly Closing.
  */
+#include "driverdoms/base/memory.h"
 #include "driverdoms/blk/nvme_pci.h"
 #include "driverdoms/blk/options.h"
 #include "driverdoms/blk/part.h"
@@ -86,6 +87,7 @@ void domain_main(const char *cmdline)
         rt_crash("xenstore: backend/vbd cannot be watched (%d)", rc);
     rt_log("disk: incarnation %u, %u controller(s); up in %lu us, of them controllers %lu", rt_incarnation, live,
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
+    memory_tell();
     scan_partitions();
     progress_start(options.watchdog * 1000000000ull);
 }

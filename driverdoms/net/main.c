@@ -4,6 +4,7 @@
  * backend/vif. Without any card it is a switch between its guests only. Command line: options.h.
  * A card that does not come up or back is told in `control/failed`, and its fronts see an orderly Closing.
  */
+#include "driverdoms/base/memory.h"
 #include "driverdoms/net/net_pci.h"
 #include "driverdoms/net/options.h"
 #include "backends/core/progress.h"
@@ -52,5 +53,6 @@ void domain_main(const char *cmdline)
             netback_lost(i, why);
     rt_log("net: incarnation %u, %u card(s); up in %lu us, of them cards %lu", rt_incarnation, live,
            (rt_now() - t0) / 1000, (t1 - t0) / 1000);
+    memory_tell();
     progress_start(options.watchdog * 1000000000ull);
 }

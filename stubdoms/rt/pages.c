@@ -8,7 +8,7 @@
 static uint64_t *map;     /* bit per page */
 static uint64_t pages;    /* bits in map */
 static uint64_t next;     /* where the search starts */
-static unsigned free_pages;
+static unsigned free_pages, all_pages;
 
 static bool used(uint64_t pfn)
 {
@@ -49,6 +49,7 @@ void rt_pages_init(const struct rt_range *ram, unsigned n)
     memset(map, 0xff, bytes);
     for (unsigned i = 0; i < n; i++) {
         uint64_t from = (ram[i].start + RT_PAGE - 1) / RT_PAGE, to = ram[i].end / RT_PAGE;
+        all_pages += to > from ? (unsigned)(to - from) : 0;
         if (from < RT_LOW_RESERVED / RT_PAGE)
             from = RT_LOW_RESERVED / RT_PAGE;
         if (ram[i].end <= 1ull << 32)
@@ -102,6 +103,12 @@ void rt_free_pages(void *p, unsigned n)
     free_pages += n;
     if (pfn < next)
         next = pfn;
+}
+
+void rt_memory(unsigned *used_kib, unsigned *all_kib)
+{
+    *used_kib = (all_pages - free_pages) * (RT_PAGE / 1024);
+    *all_kib = all_pages * (RT_PAGE / 1024);
 }
 
 unsigned rt_pages_free(void)

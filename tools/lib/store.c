@@ -123,7 +123,7 @@ static void write_owned(struct tx *t, const struct domain_args *a)
     static const char *const nodes[] = {"control/shutdown", "control/feature-poweroff", "control/feature-reboot",
                                         "control/feature-suspend", "control/sysrq", "data", "drivers", "feature",
                                         "attr", "error"};
-    static const char *const driver_nodes[] = {"backend", "control/failed", "control/fault"};
+    static const char *const driver_nodes[] = {"backend", "control/failed", "control/fault", "control/memory"};
     char path[PATH_MAX_BYTES];
     for (unsigned i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", a->dir, nodes[i]);
