@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * iobench DEVICE [SECONDS [DEPTH]]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
+ * iobench DEVICE [SECONDS [DEPTH | paced]]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
  * asynchronous I/O. The cases are those of the disk domain's bench=1 (driverdoms/blk/bench.c), so that the two can be read
  * side by side: 4 KiB random and 1 MiB sequential, read and write, 1, 8 and 32 deep, a tenth of a second each.
  * With SECONDS instead: one 4 KiB read after the other for so long; each second a line
  * "beat: T s, pause N us, longest N us, N reads, N errors" (pause: the longest read of that second), then "beat: done".
- * With DEPTH too: so many of them at a time; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
+ * "paced": one a millisecond at the most, so that a machine whose time is counted in instructions gets on. With DEPTH: so many of them
+ * at a time; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
  * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors, busy T us" (busy: what
  * idle.h says the first CPU worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second
  * of rest: then whoever watches reads the domains' CPU times.
@@ -130,7 +131,7 @@ static void run(const struct bench_case *c)
     fflush(stdout);
 }
 
-static void beat(uint64_t seconds)
+static void beat(uint64_t seconds, bool paced)
 {
     uint64_t start = now_us(), reads = 0, errors = 0, longest = 0, pause = 0, told = 0, before = start, now;
 
@@ -149,6 +150,8 @@ static void beat(uint64_t seconds)
             fflush(stdout);
             pause = 0;
         }
+        if (paced)
+            usleep(1000);
         before = now_us();
     } while (now - start < seconds * 1000000);
     printf("beat: done\n");
@@ -189,10 +192,11 @@ static void flow(uint64_t seconds, uint32_t depth)
 
 int main(int argc, char **argv)
 {
-    uint64_t depth = argc == 4 ? strtoul(argv[3], NULL, 10) : 1;
+    bool paced = argc == 4 && !strcmp(argv[3], "paced");
+    uint64_t depth = argc == 4 && !paced ? strtoul(argv[3], NULL, 10) : 1;
 
     if (argc < 2 || argc > 4 || depth < 1 || depth > DEPTH_MAX) {
-        fprintf(stderr, "usage: iobench DEVICE [SECONDS [DEPTH]], DEPTH from 1 to %d\n", DEPTH_MAX);
+        fprintf(stderr, "usage: iobench DEVICE [SECONDS [DEPTH | paced]], DEPTH from 1 to %d\n", DEPTH_MAX);
         return 2;
     }
     device = open(argv[1], O_RDWR | O_DIRECT);
@@ -201,8 +205,8 @@ int main(int argc, char **argv)
     if (posix_memalign(&buffer, 4096, BIG) != 0)
         die("memory");
     memset(buffer, 0x5a, BIG);
-    if (argc == 3) {
-        beat(strtoul(argv[2], NULL, 10));
+    if (argc == 3 || paced) {
+        beat(strtoul(argv[2], NULL, 10), paced);
         return 0;
     }
     if (syscall(SYS_io_setup, DEPTH_MAX, &context) != 0)

@@ -64,6 +64,7 @@ struct blk_queue {
     struct progress progress;
 };
 
+#define BLK_ROOM_NS 1000000u /* until a request that found no memory, or no room for mappings, tries again */
 #define BLK_EVENT_NS 1000u /* what an event costs before its handler runs */
 
 /* A front whose disk is gone gets errors for this long before it sees Closing: a stock front stops its queues there, and

@@ -13,7 +13,7 @@
 #define BLK_MAX_QUEUES 4     /* multi-queue-max-queues */
 #define BLK_MAX_ORDER 2      /* max-ring-page-order */
 #define BLK_MAX_SEGS 256     /* feature-max-indirect-segments */
-#define BLK_MAX_INFLIGHT 64  /* requests of one queue taken and not answered */
+#define BLK_MAX_INFLIGHT 64  /* requests of one queue taken and not answered; half of it where there are several: memory is for all fronts */
 #define BLK_TURN 64u         /* requests of one queue, or 8 segments for one, before others have their turn */
 #define BLK_MAX_PERSISTENT 1152 /* grants of one queue kept mapped */
 

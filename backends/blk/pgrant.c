@@ -68,8 +68,9 @@ static struct pgrant *map_new(struct pgrant_cache *c, uint32_t ref, int *err)
     *err = -ENOMEM;
     if (!g)
         return NULL;
-    if (host_map(&m, c->dom, &ref, 1, false)) {
-        *err = -EINVAL;
+    int rc = host_map(&m, c->dom, &ref, 1, false);
+    if (rc) {
+        *err = rc == -ENOSPC || rc == -ENOMEM ? rc : -EINVAL;
         host_free(g);
         return NULL;
     }

@@ -23,7 +23,7 @@ struct pgrant_cache {
 };
 
 void pgrant_init(struct pgrant_cache *c, uint16_t dom, unsigned max);
-/* The page of `ref`, mapped writable and pinned. NULL with *err: -EAGAIN all pages pinned, -ENOMEM, -EINVAL bad grant. */
+/* The page of `ref`, mapped writable and pinned. NULL with *err: -EAGAIN all pages pinned, -ENOMEM, -ENOSPC no room, -EINVAL bad grant. */
 struct pgrant *pgrant_get(struct pgrant_cache *c, uint32_t ref, int *err);
 void pgrant_put(struct pgrant_cache *c, struct pgrant *g);
 void pgrant_drop_all(struct pgrant_cache *c); /* nothing may be pinned */

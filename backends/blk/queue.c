@@ -66,7 +66,7 @@ static int get_mapped(struct blk_req *r)
     return rc;
 }
 
-/* Pages for all segments. 0; -EAGAIN when others hold too many; other: the front's grants are no good. */
+/* Pages for all segments. 0; -EAGAIN when its queue's others hold too many, -ENOMEM or -ENOSPC when other fronts do; other: the front's grants are no good. */
 static int get_pages(struct blk_req *r)
 {
     if (!r->nsegs || r->npages)
@@ -117,6 +117,28 @@ static void finish(struct blk_req *r, int error)
     r->status = status_of(error);
     r->finished = true;
     publish(q, r);
+}
+
+/* --- turns --- */
+
+static struct host_timer next_turn;
+static uint64_t next_turn_at; /* 0 = not set */
+
+static void turns_due(void *arg)
+{
+    next_turn_at = 0;
+    blk_turns();
+}
+
+/* The queue goes on at this time, once the others had their turn. */
+static void turn_over(struct blk_queue *q, uint64_t when)
+{
+    q->waits_for_turn = true;
+    if (next_turn_at && next_turn_at <= when)
+        return;
+    next_turn_at = when;
+    next_turn.fn = turns_due;
+    host_timer_set(&next_turn, when);
 }
 
 /* --- running --- */
@@ -175,6 +197,10 @@ static int start(struct blk_req *r)
     int rc = get_pages(r);
     if (rc == -EAGAIN && q->busy)
         return -EBUSY;
+    if (rc == -ENOMEM || rc == -ENOSPC) { /* others have what there is: no fault of this front's */
+        turn_over(q, host_now() + BLK_ROOM_NS);
+        return -EBUSY;
+    }
     if (rc) {
         q->wrong++;
         finish(r, -EIO);
@@ -201,7 +227,7 @@ static int read_indirect(struct blk_req *r, uint32_t ref)
         }
         if (g)
             pgrant_put(&r->q->pages, g);
-        if (err != -EAGAIN)
+        if (g || err == -EINVAL)
             return err;
     }
     struct host_copy op = {.ref = ref, .dom = r->q->dev->xb->domid, .len = (uint16_t)bytes, .local = r->want};
@@ -326,7 +352,7 @@ static bool take_one(struct blk_queue *q)
         q->turn++; /* a front may move req_prod to and fro */
         return ring_final_check(&q->ring);
     }
-    if (blk_inflight(q) >= BLK_MAX_INFLIGHT)
+    if (blk_inflight(q) >= (q->dev->nqueues > 1 ? BLK_MAX_INFLIGHT / 2 : BLK_MAX_INFLIGHT))
         return false; /* done() comes back here */
     struct blk_req *r = get_req(q);
     if (!r)
@@ -346,27 +372,6 @@ static bool take_one(struct blk_queue *q)
     return true;
 }
 
-/* --- turns --- */
-
-static struct host_timer next_turn;
-static bool next_turn_set;
-
-static void turns_due(void *arg)
-{
-    next_turn_set = false;
-    blk_turns();
-}
-
-/* The turn is over and there may be more: once the others had theirs. */
-static void turn_over(struct blk_queue *q)
-{
-    q->waits_for_turn = true;
-    if (next_turn_set)
-        return;
-    next_turn_set = true;
-    next_turn.fn = turns_due;
-    host_timer_set(&next_turn, host_now());
-}
 
 void queue_run(struct blk_queue *q)
 {
@@ -387,7 +392,7 @@ void queue_run(struct blk_queue *q)
             ;
     }
     if (q->turn >= BLK_TURN)
-        turn_over(q);
+        turn_over(q, host_now());
     if (q->wrong)
         blk_wasted(q->dev, (host_now() - begin) * q->wrong / (q->taken > q->wrong ? q->taken : q->wrong));
     q->running = false;

@@ -333,9 +333,37 @@ static void bad_requests(void)
     disk.fail = -EIO;
     CHECK(ask(f, ok) == BLKIF_RSP_ERROR);
     disk.fail = 0;
-    fake->fail_maps = 1;
-    CHECK(ask(f, ok) == BLKIF_RSP_ERROR);
     CHECK(ask(f, ok) == BLKIF_RSP_OKAY && store->writes == 1);
+}
+
+/* No room for mappings is no error: the request waits, and others have their turns. */
+static void wait_for_room(bool persistent)
+{
+    struct page p;
+    start(8);
+    connect_front(f, 1, 0, persistent);
+    p = new_page(f);
+    struct blkif_request r = rw(BLKIF_OP_WRITE, 8, &p, 1, 0, 7);
+    fake->fail_maps = 3;
+    uint64_t id = front_ask(f, 0, &r);
+    for (unsigned i = 0; i < 4; i++) {
+        fake_settle();
+        CHECK(disk.n == (i == 3) && store->writes == 0);
+        fake->now += BLK_ROOM_NS;
+    }
+    complete_all();
+    front_collect(f, 0);
+    CHECK(front_status(f, 0, id) == BLKIF_RSP_OKAY && fake->fail_maps == 0);
+}
+
+static void no_room(void)
+{
+    wait_for_room(false);
+}
+
+static void no_room_persistent(void)
+{
+    wait_for_room(true);
 }
 
 static void read_only(void)
@@ -541,6 +569,8 @@ CASE(bad_nodes)
 CASE(restless)
 CASE(nuisance)
 CASE(turns)
+CASE(no_room)
+CASE(no_room_persistent)
 CASE(data_mapped)
 CASE(data_persistent)
 CASE(flush_barrier_discard)
@@ -565,6 +595,8 @@ int main(void)
         {"a front that moves all the time", test_restless},
         {"a front that wastes time rests", test_nuisance},
         {"turns", test_turns},
+        {"no room for mappings", test_no_room},
+        {"no room for persistent mappings", test_no_room_persistent},
         {"data, mapped per request", test_data_mapped},
         {"data, persistent grants", test_data_persistent},
         {"flush, barrier, discard", test_flush_barrier_discard},
