@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PATIENCE_SHARE 40u      /* one 40th of the time may be wasted by one front, 2.5 % ... */
+#define PATIENCE_SHARE 100u     /* one percent of the time may be wasted by one front ... */
 #define PATIENCE_NS 1000000u    /* ... and so much at once */
 
 struct patience { uint64_t used_ns, at; bool lost; }; /* all zero: new */

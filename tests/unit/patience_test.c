@@ -37,7 +37,7 @@ static void little_waste_is_free(void)
 {
     struct patience p = {0};
     for (uint64_t now = 0; now < 1000000000; now += 200000) {
-        patience_spend(&p, now, 4000); /* one 50th */
+        patience_spend(&p, now, 1000); /* half a percent */
         CU_ASSERT_FALSE(patience_lost(&p, now));
     }
 }
