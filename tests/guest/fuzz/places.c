@@ -61,7 +61,10 @@ uint32_t own_ref(void) { return below(8) ? refs[below(4)] : (uint32_t)word(); }
 uint64_t handed(void)
 {
     enum kind k = below(8) ? PLAIN : (enum kind)below(KINDS);
-    if (!below(64)) return word();
+    if (!below(64)) { /* anywhere but in our own memory: what lies there may be a structure that names frames of ours */
+        uint64_t a = word();
+        return a ? a | 1ul << 46 : a;
+    }
     if (k == PLAIN) return (uint64_t)(uintptr_t)arg;
     if (k == DEVICE || k == HOLE) return page_of[k] + below(RT_PAGE);
     /* The hypervisor's own pages from 3 KiB on: nothing of theirs is there. At the edge, the structure ends where nothing is mapped. */
