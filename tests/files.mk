@@ -25,7 +25,7 @@ campaign: $$(MACHINE) $(B)/guests/fuzz.elf
 	[ $(CALLS) = 0 ] || tests/campaign/fuzz --calls $(CALLS) --seed $(SEED)
 .PHONY: campaign
 
-test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bench/micro.elf $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $(B)/kernels/xen/version $$(NEWQEMU)
+test: $$(UNIT_TESTS) $$(GUESTS) $$(MACHINE) $$(TEST_DOMAINS) $(B)/bench/micro.elf $(B)/bulkhead.iso $(B)/xenstore/libxenstore.so.4 $(B)/guest-iperf3.cpio $(B)/kernels/xen/version $$(NEWQEMU)
 	tests/run
 .PHONY: test
 

@@ -27,6 +27,9 @@ $(NEWQEMU): tools/newqemu
 INITRAMFS_TOOLS := tools/initramfs tools/cpio.py
 $(B)/guest.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
 	tools/initramfs guest $@ $(addprefix --program ,$(GUEST_PROGRAMS))
+# The same with Debian's iperf3, for a test.
+$(B)/guest-iperf3.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
+	tools/initramfs guest $@ $(addprefix --program ,$(GUEST_PROGRAMS) /usr/bin/iperf3)
 
 # The control domain's programs: as many of these as there are rules for.
 CONTROL_PROGRAMS = $(filter $(HOST_PROGRAMS),$(B)/xenstore/xenstored $(B)/tools/bh $(B)/tools/bhd $(B)/tools/pcid)
