@@ -42,6 +42,7 @@ static void physmap(unsigned cmd)
         SET(b->idxs, buffer());
         SET(b->errs, buffer());
         SET(b->gpfns, list(64));
+        if (b->space == XENMAPSPACE_gmfn) b->idxs.p = (void *)b->gpfns.p; /* frames that are moved: never ours, as answers in data may be */
     } else if (cmd == XENMEM_remove_from_physmap) {
         *r = (struct xen_remove_from_physmap){.domid = any_domain(), .gpfn = NO_GFN + below(64)};
     } else {
