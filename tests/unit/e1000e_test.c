@@ -5,8 +5,8 @@
  */
 #include "driverdoms/net/e1000e.h"
 #include "driverdoms/net/card_hw.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -172,7 +172,7 @@ static void start(void)
     memset(&F, 0, sizeof(F));
     memset(&S, 0, sizeof(S));
     F.now = 1000;
-    *reg(CARD_STATUS) = E1000E_STATUS_MASTER;
+    *reg(CARD_STATUS) = CARD_STATUS_MASTER;
     free_before = pkt_free_small();
     card = calloc(1, sizeof(*card));
     CU_ASSERT_EQUAL_FATAL(card_begin(card, &e1000e_card, NULL, 0, false, true), 0);
@@ -443,7 +443,7 @@ static void test_link(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"reset, then DMA, then rings", test_start},
         {"receiving", test_receive},
         {"a card that lies", test_receive_hostile},
@@ -455,15 +455,5 @@ int main(void)
         {"no link, no card", test_link},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"e1000e", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (pkt_pool(1024, 8) || CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return pkt_pool(1024, 8) ? 2 : suite_run("e1000e", NULL, tests);
 }

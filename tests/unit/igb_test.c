@@ -2,8 +2,8 @@
 /* The 82576's drivers, of the physical function and of virtual ones, against a card of our own (fake_igb.h). The switch is the card's. */
 #include "fake_igb.h"
 #include "driverdoms/net/card_hw.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -477,7 +477,7 @@ static void test_vf_again(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"reset, then DMA, then rings", test_start},
         {"receiving", test_receive},
         {"a card that lies", test_receive_hostile},
@@ -492,15 +492,5 @@ int main(void)
         {"a virtual function's domain dies", test_vf_again},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"igb", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (pkt_pool(4096, 8) || CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return pkt_pool(4096, 8) ? 2 : suite_run("igb", NULL, tests);
 }

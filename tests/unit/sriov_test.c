@@ -4,8 +4,8 @@
  * bridge. config.c, xenstore and the memory map are this file.
  */
 #include "tools/pcid/pcid.h"
+#include "suite.h"
 
-#include <CUnit/Basic.h>
 #include <pci/header.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -246,7 +246,7 @@ static void test_adopt(void)
 
 int main(void)
 {
-    static const CU_TestInfo tests[] = {
+    CU_TestInfo tests[] = {
         {"enable and disable", test_enable},
         {"a place for their BARs", test_place},
         {"refusals", test_refuse},
@@ -254,15 +254,5 @@ int main(void)
         {"after an earlier pcid", test_adopt},
         CU_TEST_INFO_NULL,
     };
-    static const CU_SuiteInfo suites[] = {
-        {"sriov", NULL, NULL, NULL, NULL, (CU_TestInfo *)tests},
-        CU_SUITE_INFO_NULL,
-    };
-    if (CU_initialize_registry() || CU_register_suites((CU_SuiteInfo *)suites))
-        return 2;
-    CU_basic_set_mode(CU_BRM_VERBOSE);
-    CU_basic_run_tests();
-    unsigned failed = CU_get_number_of_failures();
-    CU_cleanup_registry();
-    return failed != 0;
+    return suite_run("sriov", NULL, tests);
 }
