@@ -36,6 +36,30 @@ bool card_alive(struct card *c)
     return false;
 }
 
+int card_reset(struct card *c, unsigned offset, uint32_t ready)
+{
+    card_write(c, CARD_CTRL, card_read(c, CARD_CTRL) | CARD_CTRL_MASTER_OFF);
+    card_wait(c, CARD_STATUS, CARD_STATUS_MASTER, 0); /* a card that goes on is stopped by the reset all the same */
+    card_write(c, CARD_CTRL, card_read(c, CARD_CTRL) | CARD_CTRL_RST);
+    card_hw_relax();
+    if (card_wait(c, CARD_CTRL, CARD_CTRL_RST, 0) && card_wait(c, offset, ready, ready))
+        return 0;
+    snprintf(c->why, sizeof(c->why), "it does not come out of its reset");
+    return -EIO;
+}
+
+void card_read_mac(struct card *c, unsigned low)
+{
+    uint64_t mac = card_read(c, low) | (uint64_t)card_read(c, low + 4) << 32;
+    for (unsigned i = 0; i < 6; i++)
+        c->nic.mac[i] = (uint8_t)(mac >> 8 * i);
+}
+
+bool card_link(struct card *c)
+{
+    return card_read(c, CARD_STATUS) & CARD_STATUS_LU;
+}
+
 void card_look_at_link(struct card *c)
 {
     bool up = c->ops->link(c);

@@ -24,7 +24,8 @@
 #define CARD_RESETS_MAX 3u
 
 /* Where all of Intel's have it. */
-enum { CARD_CTRL = 0x0000, CARD_STATUS = 0x0008, CARD_CTRL_RST = 1u << 26, CARD_STATUS_LU = 1u << 1 };
+enum { CARD_CTRL = 0x0000, CARD_CTRL_MASTER_OFF = 1u << 2, CARD_CTRL_RST = 1u << 26,
+       CARD_STATUS = 0x0008, CARD_STATUS_LU = 1u << 1, CARD_STATUS_MASTER = 1u << 19 };
 
 struct card;
 struct card_desc { uint64_t word[2]; };
@@ -89,6 +90,10 @@ uint32_t card_read(struct card *c, unsigned offset);
 void card_write(struct card *c, unsigned offset, uint32_t value);
 bool card_wait(struct card *c, unsigned offset, uint32_t mask, uint32_t value); /* until the bits are so; false: not within CARD_WAIT_NS */
 bool card_alive(struct card *c); /* false: its status reads all ones, the card is gone; c->why is set */
+/* No more bus accesses, reset, and until the bits `ready` of that register are set: 0, or -EIO with c->why. Its units are off. */
+int card_reset(struct card *c, unsigned offset, uint32_t ready);
+void card_read_mac(struct card *c, unsigned low); /* nic.mac, from a pair of registers of which this is the lower */
+bool card_link(struct card *c);                   /* ops->link of a card that says so in its status */
 void card_look_at_link(struct card *c);
 void card_rx_start(struct card *c);    /* the receiver is on: it gets its buffers, from now on */
 

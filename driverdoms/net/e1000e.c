@@ -4,7 +4,6 @@
 #include "driverdoms/net/card_hw.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 static uint32_t rd(struct card *c, unsigned offset)
 {
@@ -14,15 +13,6 @@ static uint32_t rd(struct card *c, unsigned offset)
 static void wr(struct card *c, unsigned offset, uint32_t value)
 {
     card_write(c, offset, value);
-}
-
-static void read_mac(struct card *c)
-{
-    uint32_t low = rd(c, E1000E_RAL), high = rd(c, E1000E_RAH);
-    for (unsigned i = 0; i < 4; i++)
-        c->nic.mac[i] = (uint8_t)(low >> 8 * i);
-    for (unsigned i = 0; i < 2; i++)
-        c->nic.mac[4 + i] = (uint8_t)(high >> 8 * i);
 }
 
 /* Section 4.6.3: interrupts off, units off, no more bus accesses, reset, EEPROM read again. */
@@ -36,17 +26,12 @@ static int stop(struct card *c, bool again)
     wr(c, E1000E_IMC, 0xffffffffu);
     wr(c, E1000E_RCTL, 0);
     wr(c, E1000E_TCTL, E1000E_TCTL_PSP);
-    wr(c, CARD_CTRL, rd(c, CARD_CTRL) | E1000E_CTRL_MASTER_OFF);
-    card_wait(c, CARD_STATUS, E1000E_STATUS_MASTER, 0); /* a card that goes on is stopped by the reset all the same */
-    wr(c, CARD_CTRL, rd(c, CARD_CTRL) | CARD_CTRL_RST);
-    card_hw_relax();
-    if (!card_wait(c, CARD_CTRL, CARD_CTRL_RST, 0) || !card_wait(c, E1000E_EECD, E1000E_EECD_AUTO_RD, E1000E_EECD_AUTO_RD)) {
-        snprintf(c->why, sizeof(c->why), "it does not come out of its reset");
-        return -EIO;
-    }
+    int rc = card_reset(c, E1000E_EECD, E1000E_EECD_AUTO_RD);
+    if (rc)
+        return rc;
     wr(c, E1000E_IMC, 0xffffffffu);
     rd(c, E1000E_ICR);
-    read_mac(c);
+    card_read_mac(c, E1000E_RAL);
     return 0;
 }
 
@@ -92,7 +77,7 @@ static void start_interrupts(struct card *c)
 
 static void start(struct card *c)
 {
-    wr(c, CARD_CTRL, (rd(c, CARD_CTRL) & ~(uint32_t)E1000E_CTRL_MASTER_OFF) | E1000E_CTRL_SLU | E1000E_CTRL_VME);
+    wr(c, CARD_CTRL, (rd(c, CARD_CTRL) & ~(uint32_t)CARD_CTRL_MASTER_OFF) | E1000E_CTRL_SLU | E1000E_CTRL_VME);
     start_transmitter(c);
     start_receiver(c);
     start_interrupts(c);
@@ -102,11 +87,6 @@ static void silence(struct card *c)
 {
     wr(c, E1000E_IMC, 0xffffffffu);
     wr(c, E1000E_RCTL, 0);
-}
-
-static bool link(struct card *c)
-{
-    return rd(c, CARD_STATUS) & CARD_STATUS_LU;
 }
 
 static void attend(struct card *c)
@@ -199,6 +179,6 @@ static bool tx_done(const struct card *c, unsigned i)
 
 const struct card_ops e1000e_card = {
     .name = "e1000e", .vendor = 0x8086, .device = 0x10d3, .size = sizeof(struct card), .registers = 0x20000,
-    .stop = stop, .start = start, .silence = silence, .link = link, .attend = attend,
+    .stop = stop, .start = start, .silence = silence, .link = card_link, .attend = attend,
     .rx_give = rx_give, .rx_done = rx_done, .tx_context = tx_context, .tx_data = tx_data, .tx_done = tx_done,
 };

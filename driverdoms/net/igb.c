@@ -8,7 +8,6 @@
 #include "driverdoms/net/card_hw.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 static uint32_t rd(struct card *c, unsigned offset)
 {
@@ -20,15 +19,6 @@ static void wr(struct card *c, unsigned offset, uint32_t value)
     card_write(c, offset, value);
 }
 
-static void read_mac(struct card *c)
-{
-    uint32_t low = rd(c, IGB_RAL0), high = rd(c, IGB_RAH0);
-    for (unsigned i = 0; i < 4; i++)
-        c->nic.mac[i] = (uint8_t)(low >> 8 * i);
-    for (unsigned i = 0; i < 2; i++)
-        c->nic.mac[4 + i] = (uint8_t)(high >> 8 * i);
-}
-
 /* Section 4.2.1.6: everything off, no more bus accesses, reset, and the EEPROM's address is there again. */
 static int reset(struct card *c)
 {
@@ -36,14 +26,9 @@ static int reset(struct card *c)
     wr(c, IGB_EIMC, 0xffffffffu);
     wr(c, IGB_RCTL, 0);
     wr(c, IGB_TCTL, rd(c, IGB_TCTL) & ~(uint32_t)IGB_TCTL_EN);
-    wr(c, CARD_CTRL, rd(c, CARD_CTRL) | IGB_CTRL_MASTER_OFF);
-    card_wait(c, CARD_STATUS, IGB_STATUS_MASTER, 0); /* a card that goes on is stopped by the reset all the same */
-    wr(c, CARD_CTRL, rd(c, CARD_CTRL) | CARD_CTRL_RST);
-    card_hw_relax();
-    if (!card_wait(c, CARD_CTRL, CARD_CTRL_RST, 0) || !card_wait(c, IGB_RAH0, IGB_RAH_AV, IGB_RAH_AV)) {
-        snprintf(c->why, sizeof(c->why), "it does not come out of its reset");
-        return -EIO;
-    }
+    int rc = card_reset(c, IGB_RAH0, IGB_RAH_AV);
+    if (rc)
+        return rc;
     wr(c, IGB_IMC, 0xffffffffu);
     wr(c, IGB_EIMC, 0xffffffffu);
     rd(c, IGB_ICR);
@@ -75,7 +60,7 @@ static int stop(struct card *c, bool again)
             return rc;
         g->fresh = true;
     }
-    read_mac(c);
+    card_read_mac(c, IGB_RAL0);
     g->rx = IGB_RX_QUEUE(g->vfs ? IGB_POOL : 0);
     g->tx = IGB_TX_QUEUE(g->vfs ? IGB_POOL : 0);
     c->rx_tail = g->rx + IGB_Q_TAIL;
@@ -86,7 +71,7 @@ static int stop(struct card *c, bool again)
 /* A PHY whose negotiation does not run by itself after a reset. */
 static void start_link(struct card *c)
 {
-    wr(c, CARD_CTRL, (rd(c, CARD_CTRL) & ~(uint32_t)(IGB_CTRL_MASTER_OFF | IGB_CTRL_LRST)) | IGB_CTRL_SLU | IGB_CTRL_VME);
+    wr(c, CARD_CTRL, (rd(c, CARD_CTRL) & ~(uint32_t)(CARD_CTRL_MASTER_OFF | IGB_CTRL_LRST)) | IGB_CTRL_SLU | IGB_CTRL_VME);
     if (rd(c, CARD_STATUS) & CARD_STATUS_LU)
         return;
     uint32_t control = IGB_MDIC_PHY1 | IGB_PHY_CONTROL << IGB_MDIC_REG;
@@ -134,11 +119,6 @@ static void silence(struct card *c)
     igb_queues_stop((struct igb *)c);
 }
 
-static bool link(struct card *c)
-{
-    return rd(c, CARD_STATUS) & CARD_STATUS_LU;
-}
-
 static void attend(struct card *c)
 {
     struct igb *g = (struct igb *)c;
@@ -148,5 +128,5 @@ static void attend(struct card *c)
 
 const struct card_ops igb_card = {
     .name = "igb", .vendor = 0x8086, .device = 0x10c9, .size = sizeof(struct igb), .registers = 0x20000,
-    .stop = stop, .start = start, .silence = silence, .link = link, .attend = attend, .addresses = igb_own_addresses, IGB_DESCRIPTORS,
+    .stop = stop, .start = start, .silence = silence, .link = card_link, .attend = attend, .addresses = igb_own_addresses, IGB_DESCRIPTORS,
 };

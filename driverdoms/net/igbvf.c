@@ -125,7 +125,7 @@ static void silence(struct card *c)
 
 static bool link(struct card *c)
 {
-    return ((struct igbvf *)c)->state == UP && (rd(c, CARD_STATUS) & CARD_STATUS_LU);
+    return ((struct igbvf *)c)->state == UP && card_link(c);
 }
 
 /* The physical function was reset, and with it our queues. */

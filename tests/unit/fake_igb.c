@@ -104,7 +104,7 @@ void igb_new(unsigned vfs)
     igb.vfs = vfs;
     igb.now = 1000;
     reset_all();
-    *igb_reg(CARD_STATUS) |= IGB_STATUS_MASTER;
+    *igb_reg(CARD_STATUS) |= CARD_STATUS_MASTER;
     igb.resets = 0;
     for (unsigned i = 0; i < FAKE_VFS; i++)
         igb.vf[i].n = i;
@@ -304,7 +304,7 @@ static void pf_write(unsigned offset, uint32_t value)
             reset_all();
     } else if (offset == CARD_CTRL) {
         *igb_reg(offset) = value;
-        *igb_reg(CARD_STATUS) = (get(CARD_STATUS) & ~(uint32_t)IGB_STATUS_MASTER) | (value & IGB_CTRL_MASTER_OFF ? 0 : IGB_STATUS_MASTER);
+        *igb_reg(CARD_STATUS) = (get(CARD_STATUS) & ~(uint32_t)CARD_STATUS_MASTER) | (value & CARD_CTRL_MASTER_OFF ? 0 : CARD_STATUS_MASTER);
     } else if (offset == IGB_MDIC) {
         NEED((value >> 21 & 31) == 1 && (value >> 16 & 31) == 0);
         if ((value & IGB_MDIC_WRITE) && (value & IGB_PHY_RESTART) && (value & IGB_PHY_AUTONEG)) {
