@@ -68,6 +68,9 @@ void rt_time_disarm(void);          /* forget a timer event that may be pending 
 /* main.c */
 int64_t rt_hvm_param(unsigned index); /* value, 0 if there is none */
 void rt_watchdog_kick(void);
+struct rt_works { struct rt_work *first, *last; }; /* a queue; last has a meaning only where there is a first */
+void rt_works_put(struct rt_works *q, struct rt_work *w); /* does nothing if that is in a queue */
+struct rt_work *rt_works_take(struct rt_works *q);  /* the first, or NULL */
 bool rt_works_run(void);            /* one round of rt_defer's: what is queued now; true if that queued more */
 /* Waiting in the middle of a call, for an event of one port: loop { rt_look_again(port); done? ; late? ;
  * rt_sleep_until(deadline); }. The port's event and the timer's are consumed, all others stay for the loop. */

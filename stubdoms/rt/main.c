@@ -17,7 +17,7 @@
 uint16_t rt_domid;
 uint32_t rt_incarnation = 1;
 static char cmdline[1024];
-static struct rt_work *works, **works_end = &works;
+static struct rt_works works;
 static struct { unsigned seconds; uint32_t id; uint64_t next; } watchdog;
 void rt_init(const struct hvm_start_info *si);
 
@@ -169,32 +169,40 @@ void rt_sleep_until(uint64_t deadline)
     rt_idle();
 }
 
-void rt_defer(struct rt_work *w)
+void rt_works_put(struct rt_works *q, struct rt_work *w)
 {
     if (w->queued)
         return;
     w->queued = true;
     w->next = NULL;
-    *works_end = w;
-    works_end = &w->next;
+    *(q->first ? &q->last->next : &q->first) = w;
+    q->last = w;
+}
+
+struct rt_work *rt_works_take(struct rt_works *q)
+{
+    struct rt_work *w = q->first;
+    if (!w)
+        return NULL;
+    q->first = w->next;
+    w->queued = false;
+    return w;
+}
+
+void rt_defer(struct rt_work *w)
+{
+    rt_works_put(&works, w);
 }
 
 bool rt_works_run(void)
 {
-    struct rt_work *last = NULL, *w;
-    for (w = works; w; w = w->next)
-        last = w;
-    while (last && (w = works)) {
-        works = w->next;
-        if (!works)
-            works_end = &works;
-        w->queued = false;
-        bool end = w == last;
+    struct rt_work *last = works.last, *w;
+    while ((w = rt_works_take(&works))) {
         w->fn(w->arg);
-        if (end)
+        if (w == last)
             break;
     }
-    return works;
+    return works.first;
 }
 
 static _Noreturn void loop(void)

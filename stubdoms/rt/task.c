@@ -8,19 +8,14 @@
  */
 #include "rt/internal.h"
 
-static struct rt_work *works, **works_end = &works;
+static struct rt_works works;
 static bool on_task, waiting, poked;
 static uint64_t until, loop_stack, task_stack;
 void rt_switch(uint64_t *save, uint64_t to);
 
 void rt_defer_slow(struct rt_work *w)
 {
-    if (w->queued)
-        return;
-    w->queued = true;
-    w->next = NULL;
-    *works_end = w;
-    works_end = &w->next;
+    rt_works_put(&works, w);
 }
 
 bool rt_on_task(void)
@@ -38,11 +33,7 @@ static void to_loop(void)
 static _Noreturn void task(void)
 {
     for (;;) {
-        struct rt_work *w = works;
-        works = w->next;
-        if (!works)
-            works_end = &works;
-        w->queued = false;
+        struct rt_work *w = rt_works_take(&works); /* the loop comes only when there is one */
         w->fn(w->arg);
         to_loop();
     }
@@ -67,7 +58,7 @@ uint64_t rt_task_next(void)
 {
     if (waiting)
         return poked ? 0 : until;
-    return works ? 0 : UINT64_MAX;
+    return works.first ? 0 : UINT64_MAX;
 }
 
 bool rt_task_run(void)
