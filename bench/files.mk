@@ -6,6 +6,7 @@
 # What a measurement boots beside the machine; one a line.
 BENCH_NEEDS += $(B)/bench/micro.elf
 BENCH_NEEDS += $(B)/bench/sched.elf
+BENCH_NEEDS += $(B)/tests/unit/sched_sim
 BENCH_NEEDS += $(B)/bench/stall.elf
 BENCH_NEEDS += $(B)/tests/domains/disk-unordered.elf
 BENCH_NEEDS += $(B)/bench/bare.cpio

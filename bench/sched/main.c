@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The scheduler's figures (bench/run sched): a PVH kernel in the control domain's place, with tiny domains beside it. It prints lines
- * `figure NAME VALUE`. Its command line names what it does: `shares` (eight domains burn the CPU for 10 s, of five weights and one with
- * a cap, while this one sleeps and wakes as a driver domain does and notes how late it was), or `idle` (what the CPU does while 2, 8, 64
- * and 256 domains sleep and this one too).
+ * `figure NAME VALUE`. Its command line names what it does: `shares` (eight domains of four weights burn the CPU, a ninth has a cap,
+ * while this one sleeps and wakes as a driver domain does and notes how late it was: for 20 s, so that the one CPU has as much time to
+ * share as two have in 10 s), `idle` (what the CPU does while 2, 8, 64 and 256 domains sleep and this one too), or `trace` (what a null
+ * hypercall takes while nothing, or everything, is traced).
  */
 #include "tests/guest/child/child.h"
+#include <xen/trace.h>
 
-#define BUSY 8u
+#define BUSY 9u
 #define SECOND 1000000000ull
-#define WAKES 8192u
+#define SHARED (20 * SECOND) /* for how long they share */
+#define WAKES 16384u
+#define ROUNDS 101u
 
 static void pause_until(uint64_t when)
 {
@@ -50,7 +54,7 @@ static void sort(uint32_t *v, unsigned n)
 
 static void shares(void)
 {
-    static const uint16_t weight[BUSY] = {128, 256, 256, 512, 512, 1024, 1024, 512}, cap[BUSY] = {[7] = 5};
+    static const uint16_t weight[BUSY] = {128, 128, 256, 256, 384, 384, 512, 512, 512}, cap[BUSY] = {[8] = 5};
     struct child c[BUSY];
     uint64_t before[BUSY], start;
     uint32_t seed = 1;
@@ -66,7 +70,7 @@ static void shares(void)
     start = rt_now();
     for (unsigned i = 0; i < BUSY; i++)
         before[i] = used(&c[i]);
-    while (n < WAKES && rt_now() < start + 10 * SECOND) {
+    while (n < WAKES && rt_now() < start + SHARED) {
         seed = seed * 1664525u + 1013904223u;
         uint64_t when = rt_now() + 500000 + (seed >> 8) % 4000000; /* 0.5 to 4.5 ms ahead */
         pause_until(when);
@@ -117,12 +121,49 @@ static void idle(void)
     }
 }
 
+/* --- what tracing costs --- */
+
+static void tbuf(unsigned cmd, uint32_t value)
+{
+    struct xen_sysctl s = {.cmd = XEN_SYSCTL_tbuf_op, .interface_version = XEN_SYSCTL_INTERFACE_VERSION};
+    s.u.tbuf_op.cmd = cmd;
+    s.u.tbuf_op.size = s.u.tbuf_op.evt_mask = value;
+    IS(rt_hypercall1(__HYPERVISOR_sysctl, &s), 0);
+}
+
+/* The median of what a hypercall that only asks for the version takes, in TSC ticks. */
+static uint32_t null_call(void)
+{
+    uint32_t took[ROUNDS];
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t start = test_rdtsc();
+        rt_hypercall1(__HYPERVISOR_xen_version, NULL);
+        took[i] = (uint32_t)(test_rdtsc() - start);
+    }
+    sort(took, ROUNDS);
+    return took[ROUNDS / 2];
+}
+
+static void trace(void)
+{
+    tbuf(XEN_SYSCTL_TBUFOP_set_size, 64); /* room for all that is recorded here: nobody reads */
+    rt_log("figure null_untraced %u", null_call());
+    tbuf(XEN_SYSCTL_TBUFOP_set_evt_mask, TRC_ALL);
+    tbuf(XEN_SYSCTL_TBUFOP_enable, 0);
+    rt_log("figure null_traced %u", null_call());
+    tbuf(XEN_SYSCTL_TBUFOP_set_evt_mask, TRC_SCHED);
+    rt_log("figure null_other_traced %u", null_call());
+    tbuf(XEN_SYSCTL_TBUFOP_disable, 0);
+}
+
 void domain_main(const char *cmdline)
 {
     if (strcmp(cmdline, "shares") == 0)
         shares();
     else if (strcmp(cmdline, "idle") == 0)
         idle();
+    else if (strcmp(cmdline, "trace") == 0)
+        trace();
     rt_log("figures done");
     rt_shutdown(SHUTDOWN_poweroff);
 }
