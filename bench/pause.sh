@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# In the control domain: 20 kills of the disk's driver domain while the guest reads one block after the other. For each kill
+# In the control domain: as many kills of the disk's driver domain as /files/kills says while the guest reads one block after the other. For each
 # "figure pause_us N" (the guest's longest read in the two seconds around it) and bhd's own figures.
 console=/var/log/bulkhead/console-guest.log
 supervisor=/var/log/bulkhead/bhd.log
@@ -16,8 +16,9 @@ await_lines() { # COUNT: until the guest has told so many seconds
 
 await_lines 3
 grep '^beat: ' $console | sed -n 's/.* pause \([0-9]*\) us.*/figure quiet_us \1/p' | tail -n 1
+read -r kills </files/kills
 kill=1
-while [ $kill -le 20 ]; do
+while [ $kill -le "$kills" ]; do
     before=$(lines)
     bh kill disk || exit 1
     await_lines $((before + 2))

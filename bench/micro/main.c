@@ -3,7 +3,8 @@
  * What the hypervisor's basic operations cost: one PVH kernel that runs unchanged on Bulkhead and on Xen 4.17, in the control domain's place
  * (bench/run micro) or as a pair of domains (bench/run pair, pair.c). A line an operation: `micro NAME TICKS`, the median of many
  * rounds in TSC ticks less what reading the TSC costs itself. On an --icount board a tick is a nanosecond of virtual time and that is one instruction.
- * Every operation is checked to have worked; one that did not says `micro NAME failed RESULT`.
+ * Every operation is checked to have worked; one that did not says `micro NAME failed RESULT`. With `repeat=NAME` on the command line that operation,
+ * when it is its turn, says `micro NAME repeats` and is done for ever: for who wants to see what it consists of (bench/run profile).
  */
 #include "bench/micro/micro.h"
 #include <xen/event_channel.h>
@@ -15,6 +16,7 @@
 #include <xen/version.h>
 
 static uint64_t overhead;
+static const char *repeated = "";
 
 static uint64_t median(uint64_t *v, unsigned n)
 {
@@ -33,10 +35,21 @@ void micro_print(const char *name, uint64_t *v, unsigned n)
     rt_log("micro %s %lu", name, m > overhead ? m - overhead : 0);
 }
 
+static bool is_repeated(const char *name)
+{
+    size_t n = strlen(name);
+    return strncmp(repeated, name, n) == 0 && (repeated[n] == 0 || repeated[n] == ' ');
+}
+
 void measure(const char *name, long (*op)(void))
 {
     uint64_t took[ROUNDS];
     long rc = 0;
+    if (is_repeated(name)) {
+        rt_log("micro %s repeats", name);
+        while (!rc)
+            rc = op();
+    }
     for (unsigned i = 0; i < ROUNDS && !rc; i++) {
         uint64_t start = test_rdtsc();
         rc = op();
@@ -116,6 +129,9 @@ void domain_main(const char *cmdline)
         took[i] = test_rdtsc() - start;
     }
     overhead = median(took, ROUNDS);
+    for (const char *p = cmdline; (p = strchr(p, 'r')); p++)
+        if (strncmp(p, "repeat=", 7) == 0)
+            repeated = p + 7;
     if (micro_pair(cmdline))
         return;
     measure("hypercall_null", version);

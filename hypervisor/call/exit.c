@@ -28,10 +28,10 @@ static bool has_work(void *v) { return vcpu_has_work(v); }
 static void do_cpuid(struct vcpu *v)
 {
     struct regs *r = &v->hv.regs;
-    struct hv_state s;
-    cpu->get_state(&v->hv, &s);
+    struct hv_mode m;
+    cpu->get_mode(&v->hv, &m);
     struct cpuid_context c = {.vcpu_id = v->id, .apic_id = v->lapic.id, .nr_vcpus = v->dom->max_vcpus, .domid = v->dom->id,
-                              .iommu = v->dom->p2m.iommu != NULL, .cr4 = s.cr4};
+                              .iommu = v->dom->p2m.iommu != NULL, .cr4 = m.cr4};
     struct cpuid l = cpuid_policy((uint32_t)r->rax, (uint32_t)r->rcx, &c);
     r->rax = l.a;
     r->rbx = l.b;

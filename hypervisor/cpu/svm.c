@@ -55,8 +55,8 @@ static int make_maps(void)
 }
 
 /*
- * QEMU's TCG remembers the vector of an interrupt that VMRUN has delivered until the next exception or exit, and delivers it once more
- * when its own loop is interrupted before: anywhere, whatever IF says. So an exit follows at once there.
+ * QEMU's TCG remembers the vector of an interrupt that VMRUN has delivered (EVENTINJ) until the next exception or exit, and delivers it once
+ * more when its own loop is interrupted before: anywhere, whatever IF says. It does not so with a virtual interrupt, which is what is used there.
  */
 static bool delivers_twice;
 
@@ -279,10 +279,11 @@ static void check_tlb(struct hvcpu *v, struct vmcb *b)
     v->last_cpu = this_cpu_id();
 }
 
-/* An event whose delivery the exit interrupted is delivered again (APM 15.7.2); software interrupts run their instruction again. */
-static void requeue_event(struct hvcpu *v, struct vmcb *b)
+/* An event whose delivery the exit interrupted is delivered again (APM 15.7.2); software interrupts run their instruction again. One that was to come
+ * as virtual interrupt and is still there has not been delivered. */
+static void requeue_event(struct hvcpu *v, struct vmcb *b, uint64_t virtual)
 {
-    uint64_t e = b->exitintinfo;
+    uint64_t e = virtual && (b->v_intr & V_IRQ) ? virtual : b->exitintinfo;
     v->event_pending = false;
     b->eventinj = 0;
     if (!(e & EVENT_VALID) || EVENT_TYPE(e) == EVENT_SOFT)
@@ -315,9 +316,9 @@ static void decode_npf(const struct vmcb *b, struct vmexit *x)
 }
 
 static const struct { uint16_t code; uint8_t kind, len; } simple_exits[] = {
-    {SVM_VMMCALL, EXIT_HYPERCALL, 3}, {SVM_CPUID, EXIT_CPUID, 2}, {SVM_HLT, EXIT_HLT, 1}, {SVM_XSETBV, EXIT_XSETBV, 3},
-    {SVM_WBINVD, EXIT_WBINVD, 2}, {SVM_INVD, EXIT_WBINVD, 2}, {SVM_PAUSE, EXIT_PAUSE, 2}, {SVM_VINTR, EXIT_WINDOW, 0},
-    {SVM_SHUTDOWN, EXIT_TRIPLE_FAULT, 0}, {SVM_INTR, EXIT_NONE, 0}, {SVM_NMI, EXIT_NONE, 0}, {SVM_IRET, EXIT_NONE, 0}, {SVM_SMI, EXIT_NONE, 0},
+    {SVM_VMMCALL, EXIT_HYPERCALL, 3}, {SVM_HLT, EXIT_HLT, 1}, {SVM_INTR, EXIT_NONE, 0}, {SVM_CPUID, EXIT_CPUID, 2},
+    {SVM_VINTR, EXIT_WINDOW, 0}, {SVM_XSETBV, EXIT_XSETBV, 3}, {SVM_WBINVD, EXIT_WBINVD, 2}, {SVM_INVD, EXIT_WBINVD, 2},
+    {SVM_PAUSE, EXIT_PAUSE, 2}, {SVM_SHUTDOWN, EXIT_TRIPLE_FAULT, 0}, {SVM_NMI, EXIT_NONE, 0}, {SVM_IRET, EXIT_NONE, 0}, {SVM_SMI, EXIT_NONE, 0},
     {SVM_EXCP + 18, EXIT_NONE, 0},
 };
 
@@ -354,6 +355,22 @@ static void decode(struct hvcpu *v, struct vmcb *b, struct vmexit *x)
         x->kind = EXIT_REFUSED;
 }
 
+/* The event that comes as virtual interrupt at this entry, 0 if none does: V_IRQ also opens the window, and then an exit has to follow the delivery. */
+static uint64_t set_v_intr(const struct hvcpu *v, struct vmcb *b)
+{
+    uint64_t e = b->eventinj;
+    b->v_intr = V_INTR_MASKING | (v->want_window ? V_IRQ | V_IGN_TPR : 0);
+    if (!v->event_pending || !delivers_twice || EVENT_TYPE(e) != EVENT_INTR)
+        return 0;
+    if (v->want_window) {
+        apic_kick_self();
+        return 0;
+    }
+    b->v_intr |= V_IRQ | V_IGN_TPR | (e & 0xff) << V_INTR_VECTOR_SHIFT;
+    b->eventinj = 0;
+    return e;
+}
+
 static void svm_run(struct hvcpu *v, struct vmexit *x)
 {
     struct vmcb *b = v->vmcb;
@@ -362,11 +379,10 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
     b->rip = v->regs.rip;
     b->rflags = v->regs.rflags;
     b->tsc_offset = v->tsc_offset;
-    b->v_intr = V_INTR_MASKING | (v->want_window ? V_IRQ | V_IGN_TPR : 0);
+    uint64_t virtual = set_v_intr(v, b);
     b->misc1 = (b->misc1 & ~(uint32_t)(MISC1_VINTR | MISC1_IRET)) | (v->want_window ? (uint32_t)MISC1_VINTR : 0) |
                (v->nmi_masked ? (uint32_t)MISC1_IRET : 0);
     b->clean = 0;
-    if (delivers_twice && b->eventinj & EVENT_VALID && EVENT_TYPE(b->eventinj) == EVENT_INTR) apic_kick_self();
     bool shadow = b->shadow & 1, injected = v->event_pending;
     uint64_t rip = b->rip;
     bit_set(&v->p2m->running_on, this_cpu_id());
@@ -388,7 +404,7 @@ static void svm_run(struct hvcpu *v, struct vmexit *x)
         v->nmi_masked = false;
         b->shadow |= 1;
     }
-    requeue_event(v, b);
+    requeue_event(v, b, virtual);
     /* Take it here and nowhere else. An event is delivered before an interrupt is looked at: where each delivery ends in the
      * next exit and the next event, none of the exits would be the interrupt's. */
     if (b->exitcode == SVM_INTR || injected) {

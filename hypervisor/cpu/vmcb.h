@@ -66,6 +66,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 #define V_IRQ BIT(8)
 #define V_IGN_TPR BIT(20)
 #define V_INTR_MASKING BIT(24)
+#define V_INTR_VECTOR_SHIFT 32
 
 enum svm_exit {
     SVM_EXCP = 0x40, SVM_INTR = 0x60, SVM_NMI, SVM_SMI, SVM_INIT, SVM_VINTR, SVM_RDPMC = 0x6f, SVM_CPUID = 0x72, SVM_IRET = 0x74,

@@ -29,7 +29,10 @@ void stall_note(uint64_t stretch)
 {
     struct stall_cpu *c = &this_cpu(stall_cpu);
     uint64_t least = ~0ull, answer = c->answered ? c->answered - c->began : stretch;
-    if (stretch <= boring()) return;
+    if (stretch <= boring()) {
+        c->least = boring(); /* as nobody has said yet on this CPU */
+        return;
+    }
     spin_lock(&lock);
     struct stall_row *r = row_of(c);
     *r = (struct stall_row){c->cause, c->number, c->sub, MAX(r->stretch, stretch), MAX(r->answer, answer)};

@@ -92,7 +92,7 @@ static uint64_t whole_cores(uint64_t some, uint64_t idle)
 
 /* An idle CPU of `may`, now ours to poke: the next who looks finds another one. -1 if none. Before all one that is preferred
  * (`soft`), then one whose core is idle, then `near`, then one of its socket. */
-static int claim_idle(uint64_t may, uint64_t soft, unsigned near)
+static __attribute__((noinline)) int claim_one(uint64_t may, uint64_t soft, unsigned near)
 {
     uint64_t idle, all;
 
@@ -108,6 +108,11 @@ static int claim_idle(uint64_t may, uint64_t soft, unsigned near)
             return (int)cpu;
     }
     return -1;
+}
+
+static int claim_idle(uint64_t may, uint64_t soft, unsigned near)
+{
+    return __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & may ? claim_one(may, soft, near) : -1; /* mostly nobody idles */
 }
 
 static unsigned home_of(const struct sched_unit *u)
@@ -161,6 +166,11 @@ static void settle(struct sched_unit *u, bool woken)
 
 /* --- what others ask --- */
 
+struct sched_unit *sched_current(void)
+{
+    return this_cpu(sched_cpu).current;
+}
+
 void sched_unit_init(struct sched_unit *u, unsigned cpu, struct sched_group *g)
 {
     *u = (struct sched_unit){
@@ -200,7 +210,8 @@ bool sched_block(struct sched_unit *u, bool (*wake_pending)(void *arg), void *ar
     bool blocks = !wake_pending || !wake_pending(arg);
 
     u->blocked = blocks;
-    settle(u, false);
+    if (u != sched_current()) /* whose CPU is here, and looks before it goes on (sched_must_reschedule) */
+        settle(u, false);
     spin_unlock(&u->lock);
     return blocks;
 }
@@ -286,11 +297,6 @@ uint64_t sched_time_used(struct sched_unit *u)
 
 /* --- the CPU loop's side --- */
 
-struct sched_unit *sched_current(void)
-{
-    return this_cpu(sched_cpu).current;
-}
-
 bool sched_must_reschedule(void)
 {
     const struct sched_cpu *c = &this_cpu(sched_cpu);
@@ -305,7 +311,7 @@ void sched_softirq(void)
 {
     struct sched_cpu *c = &this_cpu(sched_cpu);
     const struct sched_unit *u = c->current;
-    uint64_t least = u ? MIN(u->state_since + SCHED_MIN_RUN_NS, u->slice_end) : 0;
+    uint64_t least = u && runnable(u) ? MIN(u->state_since + SCHED_MIN_RUN_NS, u->slice_end) : 0;
 
     if (least && now_ns() < least)
         timer_set(&c->slice, least);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The basic operations cost no more than the committed figures say (bench/check), and the check can fail: a baseline that was
-# 6 % better, or that has a figure nobody takes, fails by name; one 4 % better passes; another compiler's is not compared.
+# 6 % better, or that has a figure nobody takes, fails by name; one 4 % better passes; another compiler's is not compared. And the profile
+# of an operation (bench/run profile) adds up to what the operation costs.
 # limit: 240
 set -eu
 cd "$TOP"
@@ -27,3 +28,14 @@ sed 's/"cpuid"/"gone"/' "$OUT/now.json" >"$OUT/baseline.json"
 grep -q '^micro: gone: .*not measured any more' "$OUT/said" || fail "gone: $(cat "$OUT/said")"
 sed 's/"gcc": "[^"]*"/"gcc": "1.2.3"/' "$OUT/now.json" >"$OUT/baseline.json"
 bench/check --baseline "$OUT/baseline.json" | grep -q 'not compared: gcc .*not 1.2.3' || fail "another compiler's figures were compared"
+
+PROFILE=cpuid ROWS=1000 bench/run profile
+python3 - <<END
+import json
+figures = {name: json.load(open(f"build/bench/{name}.json"))["figures"] for name in ("micro", "profile")}
+cost = next(line["bulkhead"] for line in figures["micro"] if line["figure"] == "cpuid")
+whole, *functions = (line["bulkhead"] for line in figures["profile"])
+assert cost <= whole < cost + 150, f"a CPUID exit costs {cost}, its profile says {whole}"
+assert abs(sum(functions) - whole) < 50, f"the functions of {whole} are {sum(functions)}"
+assert any(line["figure"] == "  svm_run" and "entered 1.0 times" in line["how"] for line in figures["profile"]), "svm_run is not entered once an exit"
+END

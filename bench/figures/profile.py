@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The costliest functions of the hot paths, in the hypervisor and in the small domain that takes part: instructions of each in one operation, over
+a steady stretch of it (bench/tracing.py). PROFILE="round_trip_halted read" in the environment chooses some, ROWS=n shows n functions of each, not three."""
+import os
+import shutil
+
+import flow
+import machine
+import tracing
+
+MICRO_ELF = machine.BUILD / "bench/micro.elf"
+STRETCH = 2000000  # instructions
+
+
+class Path:
+    """One boot in which an operation is done for ever. words: what it is; image: the small domain's ELF, or None; marker: (ELF, function)
+    that is entered once an operation."""
+
+    def __init__(self, words, image, marker, prepare):
+        self.words, self.image, self.marker, self.prepare = words, image, marker, prepare
+
+
+def single(name):
+    """bench/micro in the control domain's place."""
+    def prepare(_path):
+        return f"micro {name} repeats", ["--memory", "1024", "--control-kernel", MICRO_ELF, "--kernel-append", f"repeat={name}"]
+    return prepare
+
+
+def pair(name):
+    """Two domains of bench/micro."""
+    def prepare(path):
+        shutil.copy(MICRO_ELF, path / "files")
+        (path / "files/repeat").write_text(name + "\n")
+        return "repeats", ["--script", machine.TOP / "bench/pair.sh"]
+    return prepare
+
+
+def guest(driver_cfg, device, extra, *board):
+    """The stock guest over a driver domain."""
+    def prepare(path):
+        (path / "domains/10-driver.cfg").write_text(driver_cfg)
+        text = flow.GUEST.replace("bh.work=flow ", "").replace('"victim"', '"guest"')
+        (path / "domains/20-guest.cfg").write_text(text.format(top=machine.TOP, extra=extra, device=device))
+        return "repeats", ["--script", machine.TOP / "bench/profile.sh", *board]
+    return prepare
+
+
+def lives(path):
+    """Tiny domains, one after the other."""
+    shutil.copy(machine.BUILD / "domains/hello.elf", path / "files")
+    return "repeats", ["--script", machine.TOP / "bench/profile.sh"]
+
+
+def paths():
+    """{name: Path}, in the order of the report."""
+    disk, net = machine.BUILD / "domains/disk.elf", machine.BUILD / "domains/net.elf"
+    hypervisor = machine.BUILD / "bulkhead.elf"
+    vbd = 'disk = ["backend=disk,vdev=xvda,target=nvme0n1"]'
+    found = {name: Path(words, MICRO_ELF, (MICRO_ELF, function), single(name)) for name, words, function in (
+        ("cpuid", "CPUID exit", "cpuid"), ("hvm_param_read", "HVM parameter read", "hvm_param"),
+        ("event_to_handler", "event to handler", "to_handler"), ("event_alloc_close", "event channel allocated and closed", "open_close"))}
+    found |= {name: Path(words, MICRO_ELF, (MICRO_ELF, function), pair(name)) for name, words, function in (
+        ("round_trip_halted", "round trip between two halted domains", "round_trip"), ("grant_copy_4k", "grant copy, 4 KiB", "copy_1"),
+        ("grant_map_unmap", "grant mapped and unmapped", "map_1"))}
+    found["life"] = Path("create and destroy of a 4 MiB domain", None, (hypervisor, "domain_create"), lives)
+    found["read"] = Path("4 KiB read, 1 deep", disk, (disk, "nvme_io_ended"),
+                         guest(machine.DISK_CFG, vbd, "bh.work=beat", "--disk", "null:1024"))
+    found["reads"] = Path("4 KiB reads, 16 deep", disk, (disk, "nvme_io_ended"),
+                          guest(machine.DISK_CFG, vbd, "bh.work=flow", "--disk", "null:1024"))
+    found["packets"] = Path("1514-byte packet to the wire", net, (net, "nring_tx_answer"),
+                            guest(flow.NET_CFG, 'vif = ["backend=net,mac=00:16:3e:00:00:01"]', "bh.work=flow bh.net=10.8.8.1/24 bh.to=52:55:0a:00:02:02",
+                                  "--nic", "hubport,hubid=0"))
+    return found
+
+
+def stretch(name, path):
+    """(operations, {(where, function): [instructions, times entered]}) of one boot. where: "hypervisor", the image's name, or "guest" for all
+    other code."""
+    room = machine.room(f"profile-{name}")
+    line, arguments = path.prepare(room)
+    with tracing.Board(room, *arguments) as board:
+        board.await_line(line)
+        seen = board.stretch(STRETCH)
+    hypervisor = tracing.Symbols(machine.BUILD / "bulkhead.elf")
+    image = tracing.Symbols(path.image) if path.image else None
+    start = tracing.Symbols(path.marker[0]).start_of(path.marker[1])
+    used = {}
+    for (mode, address), times in seen.items():
+        where, symbols = ("hypervisor", hypervisor) if mode == "hypervisor" else (path.image.stem, image) if image else ("guest", None)
+        function, entry = symbols.function_at(address) if symbols else ("", False)
+        sums = used.setdefault((where if function else "guest", function), [0, 0])
+        sums[0] += times
+        sums[1] += times if entry else 0
+    operations = sum(times for (_, address), times in seen.items() if address == start)
+    if not operations:
+        raise machine.Failure(f"{name}: {path.marker[1]} was never entered")
+    return operations, used
+
+
+def measure(report, _peer):
+    chosen, rows = os.environ.get("PROFILE", "").split(), int(os.environ.get("ROWS", "3"))
+    for name, path in paths().items():
+        if chosen and name not in chosen:
+            continue
+        operations, used = stretch(name, path)
+        sums = {}
+        for (where, _), (times, _) in used.items():
+            sums[where] = sums.get(where, 0) + times
+        report.figure(path.words, round(sum(sums.values()) / operations), "instructions",
+                      ", ".join(f"{where} {times / operations:.0f}" for where, times in sums.items()) + f"; {operations} operations")
+        own = sorted((item for item in used.items() if item[0][1]), key=lambda item: -item[1][0])
+        for (where, function), (times, entered) in own[:rows]:
+            report.figure(f"  {function}", round(times / operations), "instructions", f"{where}, entered {entered / operations:.1f} times")

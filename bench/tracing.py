@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Which functions the instructions of a steady stretch are in: QEMU executes one instruction a block for a while and logs the blocks.
+
+    with tracing.Board(path, script, *arguments) as board:  # as machine.boot, but while it runs
+        board.await_line("ready")                            # the script's line that begins with this
+        stretch = board.stretch(blocks)                      # {(mode, pc): times}; mode: "hypervisor" or "guest"
+
+What is stretched over is everything that the one CPU does: hypervisor and every domain. Nothing is added to either.
+"""
+import bisect
+import os
+import re
+import socket
+import subprocess
+import time
+
+import machine
+
+GUEST_MODE = 1 << 21  # of a block's flags: executed behind VMRUN (QEMU's HF_GUEST_MASK)
+SETTLE_S = 2  # of the host's time, until whoever said that all is ready has gone to sleep
+BLOCK = re.compile(rb"\[[0-9a-f]+/([0-9a-f]+)/([0-9a-f]+)")
+
+
+class Symbols:
+    """The functions of an ELF file: function_at() an address, "" outside of all."""
+
+    def __init__(self, path):
+        listing = subprocess.run(["nm", "-n", str(path)], capture_output=True, text=True, check=True).stdout
+        rows = [line.split() for line in listing.splitlines()]
+        functions = [(int(row[0], 16), row[2]) for row in rows if len(row) == 3 and row[1] in "tT"]
+        self.starts = [start for start, _ in functions]
+        self.names = [name for _, name in functions]
+        self.end = max(int(row[0], 16) for row in rows if len(row) == 3)
+
+    def start_of(self, name):
+        return self.starts[self.names.index(name)]
+
+    def function_at(self, address):
+        """(its name, whether it begins there)"""
+        if not self.starts or not self.starts[0] <= address < self.end:
+            return "", False
+        index = bisect.bisect_right(self.starts, address) - 1
+        return self.names[index], self.starts[index] == address
+
+
+class Board:
+    """A machine in virtual time that is looked at while it runs; it ends with the block of `with`."""
+
+    def __init__(self, path, *arguments):
+        self.path, self.log = path, path / "blocks"
+        command = [machine.TOP / "tools/board", "qemu", "--icount", "--files", path / "files", "--log", path / "serial.log",
+                   "--timeout", "900", "--monitor", path / "monitor", *arguments]
+        if any((path / "domains").iterdir()):
+            command += ["--domains", path / "domains"]
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+        self.log.unlink(missing_ok=True)
+
+    def await_line(self, start):
+        for line in self.process.stdout:
+            if line.startswith(start):
+                return
+        raise machine.Failure(f"no line \"{start}\"; see {self.path / 'serial.log'}")
+
+    def stretch(self, blocks):
+        """At least so many instructions from now on."""
+        time.sleep(SETTLE_S)
+        here = os.path.realpath(self.path / "monitor")
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(here)
+            for command in ("singlestep on", f"logfile {self.log}", "log exec,nochain"):
+                monitor.sendall(command.encode() + b"\n")
+            give_up = time.monotonic() + 120
+            while not self.log.exists() or self.log.stat().st_size < 80 * blocks:
+                if time.monotonic() > give_up:
+                    raise machine.Failure(f"fewer than {blocks} instructions in 120 s; see {self.path / 'serial.log'}")
+                time.sleep(0.1)
+            monitor.sendall(b"log none\nquit\n")
+            self.process.wait()
+        return self.count()
+
+    def count(self):
+        seen = {}
+        with open(self.log, "rb") as log:
+            for line in log:
+                match = BLOCK.search(line)
+                if match and line.startswith(b"Trace"):
+                    mode = "guest" if int(match[2], 16) & GUEST_MODE else "hypervisor"
+                    key = mode, int(match[1], 16)
+                    seen[key] = seen.get(key, 0) + 1
+        return seen
