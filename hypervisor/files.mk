@@ -27,6 +27,8 @@ $(eval $(call unit_test,acpi,tests/unit/acpi_test.c tests/unit/hv/fake_hv.c hype
 $(eval $(call unit_test,log,tests/unit/log_test.c hypervisor/lib/log.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,vtd,tests/unit/vtd_test.c tests/unit/hv/fake_hv.c hypervisor/mem/dmar.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,trace,tests/unit/trace_test.c tests/unit/hv/fake_hv.c hypervisor/trace/trace.c hypervisor/mem/frames.c tools/lib/trace.c tools/lib/err.c,-Wno-format-truncation $(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,profile,tests/unit/profile_test.c tests/unit/hv/fake_hv.c hypervisor/call/profile.c hypervisor/trace/trace.c hypervisor/mem/frames.c \
+    $(addprefix tools/lib/,profile.c symbols.c trace.c err.c),-Wno-format-truncation $(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,handles,tests/unit/handles_test.c tests/unit/hv/fake_hv.c hypervisor/irq/handles.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,passthrough,tests/unit/passthrough_test.c tests/unit/hv/fake_hv.c hypervisor/dom/passthrough.c \
     $(addprefix hypervisor/mem/,p2m.c p2m_iommu.c pagetable.c),$(HV_TEST_CFLAGS)))

@@ -30,6 +30,7 @@ void (*const softirq_handlers[SOFTIRQ_COUNT])(void) = {
     [SOFTIRQ_CONSOLE] = console_softirq,
     [SOFTIRQ_IOMMU] = iommu_fault_softirq,
     [SOFTIRQ_TRACE] = trace_half_full,
+    [SOFTIRQ_PROFILE] = profile_softirq,
 };
 
 /* --- console and log options --- */
@@ -260,6 +261,7 @@ static void switch_to(struct vcpu *next)
 void cpu_loop(void)
 {
     struct vmexit x;
+    this_cpu(profile_top) = (uint64_t)__builtin_frame_address(0);
     stall_begin();
     stall_about(BH_STALL_idle, 0, 0);
     for (;;) {

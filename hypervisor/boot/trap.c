@@ -4,6 +4,7 @@
  * Interrupts come only where interrupts are on: behind a guest's exit and in the idle loop.
  */
 #include "boot/boot.h"
+#include "call/call.h"
 #include "irq/apic.h"
 #include "lib/log.h"
 #include "lib/x86.h"
@@ -52,7 +53,7 @@ void trap(struct trap_frame *f)
     } else if (f->vector == NMI) {
         if (panicking)
             halt();
-        /* nobody else sends one: the platform complains, and what about it only its own registers know */
+        profile_nmi(f->rip, f->rsp, f->rbp); /* another is the platform's complaint, and what about only its own registers know */
     } else {
         exception(f);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, stalls, MSI messages, DMA,
- * extended configuration space. */
+/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, stalls, profile, MSI messages,
+ * DMA, extended configuration space. */
 #include "call/call.h"
 #include "lib/machine.h"
 #include "lib/log.h"
@@ -123,6 +123,13 @@ static int stalls(struct vcpu *v, struct bh_op *op)
     return guest_write(&v->hv, op->u.stalls.rows, rows, op->u.stalls.room * sizeof(rows[0]));
 }
 
+static int profile(struct vcpu *v, const struct bh_op *op)
+{
+    if (!domain_has_role(v->dom, BH_ROLE_CONTROL)) return -EACCES;
+    if (op->domid != DOMID_SELF || op->u.profile.pad) return -EINVAL;
+    return profile_set(op->u.profile.period_us * 1000ull);
+}
+
 static int info(struct vcpu *v, struct bh_op *op)
 {
     struct domain *d;
@@ -209,6 +216,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_info: rc = info(v, &op); break;
     case BH_OP_rest: rc = rest(v, &op); break;
     case BH_OP_stalls: rc = stalls(v, &op); break;
+    case BH_OP_profile: rc = profile(v, &op); break;
     case BH_OP_msi_bind:
     case BH_OP_msi_unbind:
     case BH_OP_dma_enable: rc = device(v->dom, cmd, &op); break;

@@ -60,6 +60,12 @@ long call_domctl(struct vcpu *v, const struct call_args *args);          /* call
 long call_sysctl(struct vcpu *v, const struct call_args *args);          /* call/sysctl.c */
 struct xen_sysctl;
 int call_tbuf(struct vcpu *v, struct xen_sysctl *op);                     /* call/trace.c: XEN_SYSCTL_tbuf_op */
+/* call/profile.c */
+int profile_set(uint64_t period_ns);                                      /* sample every CPU so often, 0: no more; -EINVAL */
+void profile_nmi(uint64_t rip, uint64_t rsp, uint64_t rbp);               /* an NMI came to this CPU: what it interrupted */
+void profile_guest(const struct vcpu *v);                                 /* the last NMI did not interrupt us, but this guest */
+void profile_softirq(void);
+EXTERN_PERCPU(uint64_t, profile_top);                                     /* the frame of the CPU loop: where chains of frames end */
 long call_platform(struct vcpu *v, const struct call_args *args);        /* call/sysctl.c */
 long call_bulkhead(struct vcpu *v, const struct call_args *args);        /* call/bulkhead.c */
 long call_set_timer(struct vcpu *v, const struct call_args *args);        /* call/vcpu.c */

@@ -186,6 +186,7 @@ void exit_dispatch(struct vcpu *v, const struct vmexit *x)
     switch (x->kind) {
     case EXIT_NONE:
     case EXIT_WINDOW: break;
+    case EXIT_NMI: profile_guest(v); break;
     case EXIT_HYPERCALL: call_hypercall(v); break;
     case EXIT_CPUID:
         do_cpuid(v);

@@ -175,15 +175,38 @@ long call_sysctl(struct vcpu *v, const struct call_args *args)
     return !rc && call_put(v, args->a[0], &op) ? -EFAULT : rc;
 }
 
-long call_platform(struct vcpu *v, const struct call_args *args)
+/* One of the hypervisor's own functions: the profiler's symbols. As Xen does, a number beyond the last comes back as it is. */
+static int symbol(struct vcpu *v, struct xenpf_symdata *s)
 {
-    struct xen_platform_op op;
-    if (call_get(v, &op, args->a[0])) return -EFAULT;
-    if (op.interface_version != XENPF_INTERFACE_VERSION) return -EACCES;
-    if (op.cmd != XENPF_get_cpuinfo) return -ENOSYS; /* the machine's clock, MTRRs and power are not a domain's to set */
-    struct xenpf_pcpuinfo *p = &op.u.pcpu_info;
+    const char *name;
+    uint64_t address;
+    if (!log_symbol(s->symnum, &name, &address)) return 0;
+    uint32_t length = (uint32_t)strlen(name);
+    if (guest_write(&v->hv, (uint64_t)s->name.p, name, MIN(s->namelen, length + 1))) return -EFAULT;
+    s->namelen = length;
+    s->address = address;
+    s->type = 't';
+    s->symnum++;
+    return 0;
+}
+
+static void processor(struct xenpf_pcpuinfo *p)
+{
     p->max_present = nr_cpus - 1;
     p->flags = p->xen_cpuid < nr_cpus ? XEN_PCPU_FLAGS_ONLINE : XEN_PCPU_FLAGS_INVALID;
     p->apic_id = p->acpi_id = p->xen_cpuid < nr_cpus ? per_cpu(apic_id, p->xen_cpuid) : ~0u;
-    return call_put(v, args->a[0], &op);
+}
+
+long call_platform(struct vcpu *v, const struct call_args *args)
+{
+    struct xen_platform_op op;
+    int rc = 0;
+    if (call_get(v, &op, args->a[0])) return -EFAULT;
+    if (op.interface_version != XENPF_INTERFACE_VERSION) return -EACCES;
+    switch (op.cmd) { /* the machine's clock, MTRRs and power are not a domain's to set */
+    case XENPF_get_cpuinfo: processor(&op.u.pcpu_info); break;
+    case XENPF_get_symbol: rc = symbol(v, &op.u.symdata); break;
+    default: return -ENOSYS;
+    }
+    return rc ? rc : call_put(v, args->a[0], &op);
 }

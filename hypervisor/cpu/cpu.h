@@ -45,6 +45,7 @@ struct hvcpu {
 };
 enum hv_exit_kind {
     EXIT_NONE,        /* interrupt of the host was taken, or handled in cpu/: just look at softirqs */
+    EXIT_NMI,         /* an NMI of the host was taken while the guest ran */
     EXIT_HYPERCALL,   /* rip already behind the instruction */
     EXIT_CPUID, EXIT_RDMSR, EXIT_WRMSR, EXIT_IO, EXIT_HLT, EXIT_XSETBV, EXIT_WBINVD, EXIT_PAUSE, /* rip at the instruction, `len` known */
     EXIT_NPF,         /* nested fault: gpa, write, fetch */

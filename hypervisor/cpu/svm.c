@@ -318,7 +318,7 @@ static void decode_npf(const struct vmcb *b, struct vmexit *x)
 static const struct { uint16_t code; uint8_t kind, len; } simple_exits[] = {
     {SVM_VMMCALL, EXIT_HYPERCALL, 3}, {SVM_HLT, EXIT_HLT, 1}, {SVM_INTR, EXIT_NONE, 0}, {SVM_CPUID, EXIT_CPUID, 2},
     {SVM_VINTR, EXIT_WINDOW, 0}, {SVM_XSETBV, EXIT_XSETBV, 3}, {SVM_WBINVD, EXIT_WBINVD, 2}, {SVM_INVD, EXIT_WBINVD, 2},
-    {SVM_PAUSE, EXIT_PAUSE, 2}, {SVM_SHUTDOWN, EXIT_TRIPLE_FAULT, 0}, {SVM_NMI, EXIT_NONE, 0}, {SVM_IRET, EXIT_NONE, 0}, {SVM_SMI, EXIT_NONE, 0},
+    {SVM_PAUSE, EXIT_PAUSE, 2}, {SVM_SHUTDOWN, EXIT_TRIPLE_FAULT, 0}, {SVM_NMI, EXIT_NMI, 0}, {SVM_IRET, EXIT_NONE, 0}, {SVM_SMI, EXIT_NONE, 0},
     {SVM_EXCP + 18, EXIT_NONE, 0},
 };
 

@@ -260,9 +260,10 @@ static void reflect(struct hvcpu *v, uint64_t event)
 static void decode_exception(struct hvcpu *v, uint64_t event, struct vmexit *x)
 {
     x->kind = EXIT_NONE;
-    if (VMX_EVENT_TYPE(event) == VMX_NMI)
+    if (VMX_EVENT_TYPE(event) == VMX_NMI) {
         __asm__ volatile("int $2"); /* the host's: its handler ends with the IRET that allows the next */
-    else if ((uint8_t)event == VECTOR_MC)
+        x->kind = EXIT_NMI;
+    } else if ((uint8_t)event == VECTOR_MC)
         __asm__ volatile("int $18");
     else if ((uint8_t)event == VECTOR_DB || (uint8_t)event == VECTOR_AC)
         reflect(v, event);

@@ -153,6 +153,11 @@ void apic_send_sipi(uint32_t id, uint8_t page)
     send(id, ICR_SIPI | ICR_ASSERT | page);
 }
 
+void apic_nmi(unsigned cpu)
+{
+    send(per_cpu(apic_id, cpu), ICR_NMI | ICR_ASSERT);
+}
+
 void apic_nmi_all_others(void)
 {
     if (x2apic || xapic)

@@ -20,6 +20,7 @@ void apic_eoi(void);
 void apic_kick(unsigned cpu);                   /* VECTOR_KICK to another CPU; to oneself: only sets nothing, no-op */
 void apic_kick_self(void);                      /* the same to this CPU: its next entry into a guest ends at once */
 void apic_send_init(uint32_t apic_id), apic_send_sipi(uint32_t apic_id, uint8_t page);
+void apic_nmi(unsigned cpu);                    /* an NMI to that CPU, also to this one */
 void apic_nmi_all_others(void);                 /* panic stops the others */
 void apic_timer_calibrate(void);                /* BSP, after time_init */
 void apic_timer_set(uint64_t deadline_ns);      /* one-shot on this CPU in system time; 0 = off; past = at once */

@@ -130,6 +130,15 @@ extern const uint64_t symtab_count[], symtab_addrs[];
 extern const uint32_t symtab_names[];
 extern const char symtab_strings[];
 
+bool log_symbol(uint64_t n, const char **name, uint64_t *address)
+{
+    if (n >= symtab_count[0])
+        return false;
+    *name = symtab_strings + symtab_names[n];
+    *address = symtab_addrs[n];
+    return true;
+}
+
 static void print_address(uint64_t a)
 {
     const char *name = "?";

@@ -37,6 +37,7 @@ extern bool panic_registers_said; /* by the exception that panic() is called for
 extern bool panicking; /* set by panic() before it stops the other CPUs by NMI */
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void backtrace_from(uint64_t rip, uint64_t rbp); /* with symbols */
+bool log_symbol(uint64_t n, const char **name, uint64_t *address); /* the n-th of our own functions by address; false: there are fewer */
 #define ASSERT(c) ((c) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #c))
 #define BUG() panic("%s:%d: cannot happen", __FILE__, __LINE__)
 

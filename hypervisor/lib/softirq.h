@@ -7,7 +7,7 @@
 #define LIB_SOFTIRQ_H
 #include "lib/percpu.h"
 
-enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHED, SOFTIRQ_CONSOLE, SOFTIRQ_IOMMU, SOFTIRQ_TRACE, SOFTIRQ_COUNT };
+enum softirq { SOFTIRQ_TIMER, SOFTIRQ_SCHED, SOFTIRQ_CONSOLE, SOFTIRQ_IOMMU, SOFTIRQ_TRACE, SOFTIRQ_PROFILE, SOFTIRQ_COUNT };
 EXTERN_PERCPU(uint32_t, softirq_pending);
 extern void (*const softirq_handlers[SOFTIRQ_COUNT])(void); /* boot/main.c: the list of who does what */
 static inline void softirq_raise(enum softirq s)

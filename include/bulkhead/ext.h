@@ -41,6 +41,8 @@ enum {
                              PHYSDEVOP_map_pirq gave: IN u.msi.port = pirq, OUT u.msi.addr, data; -ESRCH no such pirq */
     BH_OP_stalls = 11,    /* CONTROL, DOMID_SELF only. The longest stretches for which the hypervisor kept a CPU from guests, since they were
                              last read. IN/OUT u.stalls; -ENOSPC: room for fewer than are kept of one CPU, BH_STALL_ROWS */
+    BH_OP_profile = 13,   /* CONTROL, DOMID_SELF only. Sample where each CPU is every u.profile.period_us into the trace (bulkhead/trace.h), 0: no
+                             more. It ends by itself where those events are not traced. -EINVAL for a period out of range */
     BH_OP_rest = 10,      /* CONTROL, DOMID_SELF only. Stop all vCPUs of the caller for u.rest.ms, to see who needs it; -EBUSY if
                              it rests already, -EINVAL for a time out of range */
     BH_OP_pci_config = 12, /* PCI, DOMID_SELF only. One access to the extended configuration space (PCI Express 5.0, 7.2.2) of a function
@@ -99,6 +101,10 @@ struct bh_op {
             uint32_t ms;   /* IN 1 to 60000 */
             uint32_t pad;
         } rest;
+        struct {
+            uint32_t period_us; /* IN 1000 to 1000000, or 0 */
+            uint32_t pad;       /* IN 0 */
+        } profile;
         struct {
             uint64_t rows;  /* IN guest virtual address of struct bh_stall[room] */
             uint32_t cpu;   /* IN of which CPU */

@@ -5,12 +5,6 @@
 # limit: 300
 . "$(dirname "$0")/lib/host.sh"
 script <<'END'
-refused() { # PATTERN COMMAND...: it fails, and says so
-    pattern=$1
-    shift
-    "$@" >/tmp/said 2>&1 && fail "$* succeeded"
-    grep -q -e "$pattern" /tmp/said || fail "$*: said \"$(cat /tmp/said)\", not \"$pattern\""
-}
 { echo 'name="t"'; echo 'kernel="/usr/lib/bulkhead/hello.elf"'; echo 'memory=16'; echo 'cpu_weight=300'; echo 'cap=40'; echo 'cpus_soft="2"'; echo 'on_poweroff="preserve"'; } >/tmp/t.cfg
 bh create -p /tmp/t.cfg || fail "bh create"
 bh sched-credit | grep -q '^t  *[0-9]* *300  *40$' || fail "cpu_weight, cap: $(bh sched-credit)"

@@ -13,12 +13,6 @@ mv "$OUT/domains/30-storm.cfg" "$OUT/files/storm.cfg"
 cp "$BUILD/tests/domains/misbehave.elf" "$OUT/files/"
 sed -i 's|^kernel = .*|kernel = "misbehave.elf"|' "$OUT/files/storm.cfg"
 script <<'END'
-refused() { # PATTERN COMMAND...: it fails, and says so
-    pattern=$1
-    shift
-    "$@" >/tmp/said 2>&1 && fail "$* succeeded"
-    grep -q -e "$pattern" /tmp/said || fail "$*: said \"$(cat /tmp/said)\", not \"$pattern\""
-}
 config() { # LINES...: a configuration that is good but for them
     { echo 'name="t"'; echo 'kernel="/usr/lib/bulkhead/hello.elf"'; echo 'memory=16'
       for line in "$@"; do echo "$line"; done; } >/tmp/t.cfg

@@ -6,12 +6,6 @@
 . "$(dirname "$0")/lib/host.sh"
 cp "$BUILD/kernels/xen/bin/xentrace" "$OUT/files/"
 script <<'END'
-refused() { # PATTERN COMMAND...: it fails, and says so
-    pattern=$1
-    shift
-    "$@" >/tmp/said 2>&1 && fail "$* succeeded"
-    grep -q -e "$pattern" /tmp/said || fail "$*: said \"$(cat /tmp/said)\", not \"$pattern\""
-}
 sum() { # FILE PATTERN: the count of the line of domain 0 that has it
     awk -v what="$2" '/^domain/ {mine = $2 == "0:"} mine && index($0, what) {print $(NF - 2)}' "$1"
 }
@@ -26,7 +20,7 @@ refused "/nowhere/a: No such file" bh trace -o /nowhere/a
 { echo 'name="t"'; echo 'kernel="/usr/lib/bulkhead/hello.elf"'; echo 'memory=16'; echo 'on_poweroff="preserve"'; } >/tmp/t.cfg
 bh trace --seconds 100 -o /tmp/t.bin >/tmp/live &
 until [ -s /tmp/t.bin ]; do sleep 0.2; done
-refused "another bh trace is running" bh trace
+refused "another bh trace or bh profile is running" bh trace
 bh create -q /tmp/t.cfg || fail "bh create"
 says t 'tick 1' 60
 for _ in 1 2 3; do bh dmesg >/dev/null; done

@@ -26,7 +26,7 @@ verb_fn verb_block_attach, verb_block_detach, verb_block_list, verb_pci_list;
 verb_fn verb_network_attach, verb_network_detach, verb_network_list, verb_network_stats;
 verb_fn verb_console;
 verb_fn verb_sched_credit, verb_vcpu_list, verb_vcpu_pin, verb_vcpu_set;
-verb_fn verb_trace, verb_top;
+verb_fn verb_trace, verb_profile, verb_top;
 
 /* "bh: ..." on standard error; returns 1. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -53,6 +53,13 @@ static const struct verb verbs[] = {
      "  -o, --output    write the records to FILE, as xentrace does: xenalyze reads it\n"
      "  -r, --read      sums of a file that was written so\n"
      "For each domain: exits by reason and hypercalls by operation, how many and how long. Ctrl-C ends it early.\n", 0, 4, verb_trace},
+    {"profile", "[--seconds N] [--frequency HZ] [--symbols DOMAIN=FILE]... [--perf] [-o FILE]", "sample where the CPUs are, in guests and hypervisor",
+     "  -s, --seconds    how long (10)\n"
+     "  -f, --frequency  samples a second of each CPU, 1 to 1000 (100)\n"
+     "  --symbols        names for a domain's addresses: a System.map, a copy of /proc/kallsyms, or an ELF file that is not stripped\n"
+     "  --perf           each sample as `perf script` prints it; else each stack with its count, as flamegraph.pl reads them\n"
+     "  -o, --output     to FILE, not to standard output\n"
+     "Ctrl-C ends it early.\n", 0, -1, verb_profile},
     {"block-attach", "DOMAIN DISKSPEC...", "give a domain another disk",
      "DISKSPEC as in the configuration: backend=disk vdev=xvdb target=nvme0n2 [access=r] [no-discard]\n", 2, -1,
      verb_block_attach},

@@ -127,39 +127,54 @@ static void runstate(struct trace *t, struct cpu *c, uint32_t event, uint32_t wh
     }
 }
 
-static void record(struct trace *t, struct cpu *c, uint32_t event, const uint32_t *w, unsigned n, uint64_t now)
+static void record(struct trace *t, struct cpu *c, const struct trace_record *r, uint64_t now)
 {
-    if ((event & ~0xff0u) == TRC_SCHED_RUNSTATE_CHANGE && n >= 1) {
+    const uint32_t event = r->event, *w = r->word;
+    if ((event & ~0xff0u) == TRC_SCHED_RUNSTATE_CHANGE && r->words >= 1) {
         runstate(t, c, event, w[0], now);
-    } else if (event == TRC_SCHED_WAKE && n >= 2) {
+    } else if (event == TRC_SCHED_WAKE && r->words >= 2) {
         domain(t, w[0] << 16)->wakes++;
-    } else if (event == BH_TRC_EVENT_SEND && n >= 2) {
+    } else if (event == BH_TRC_EVENT_SEND && r->words >= 2) {
         domain(t, w[0])->sends++;
     } else if (event == TRC_HVM_INJ_VIRQ) {
         domain(t, c->who)->injections++;
-    } else if (event == TRC_HVM_VMEXIT64 && n >= 1) {
+    } else if (event == TRC_HVM_VMEXIT64 && r->words >= 1) {
         c->inside = true;
         c->called = false;
         c->reason = w[0];
         c->exit_at = now;
-    } else if (event == TRC_HVM_VMMCALL && n >= 2 && !c->called) {
+    } else if (event == TRC_HVM_VMMCALL && r->words >= 2 && !c->called) {
         c->called = true;
         c->call = (uint64_t)w[0] << 32 | w[1];
     } else if (event == TRC_HVM_VMENTRY) {
         leave_hypervisor(t, c, now);
-    } else if (event == TRC_LOST_RECORDS && n >= 1) {
+    } else if (event == TRC_LOST_RECORDS && r->words >= 1) {
         t->lost += w[0];
         c->inside = c->called = false; /* what is open now has no known end */
         c->who = NOBODY;
     }
 }
 
-int trace_feed(struct trace *t, unsigned cpu, const void *records, size_t bytes, struct err *e)
+static void sum_up(void *arg, unsigned cpu, const struct trace_record *r)
+{
+    struct trace *t = arg;
+    struct cpu *c = &t->cpu[cpu];
+    if (r->tsc) {
+        c->last = r->tsc;
+        if (!c->known)
+            c->first = c->last;
+        c->known = true;
+    }
+    t->records += r->event != TRC_TRACE_WRAP_BUFFER;
+    record(t, c, r, c->last);
+}
+
+int trace_walk(unsigned cpu, const void *records, size_t bytes, void (*fn)(void *arg, unsigned cpu, const struct trace_record *r), void *arg,
+               struct err *e)
 {
     const char *at = records, *end = at + bytes;
     if (cpu >= TRACE_MAX_CPUS)
         return err_set(e, "trace: there is no CPU %u", cpu);
-    struct cpu *c = &t->cpu[cpu];
     while (at < end) {
         uint32_t word[3 + TRACE_EXTRA_MAX], header;
         if (end - at < 4)
@@ -170,17 +185,17 @@ int trace_feed(struct trace *t, unsigned cpu, const void *records, size_t bytes,
         if ((size_t)(end - at) < size)
             return err_set(e, "trace: CPU %u: the record at %zu of %zu ends behind its piece", cpu, (size_t)(at - (const char *)records), bytes);
         memcpy(word, at, size);
-        if (stamp) {
-            c->last = word[1] | (uint64_t)word[2] << 32;
-            if (!c->known)
-                c->first = c->last;
-            c->known = true;
-        }
-        t->records += TRC_HD_TO_EVENT(header) != TRC_TRACE_WRAP_BUFFER;
-        record(t, c, TRC_HD_TO_EVENT(header), word + 1 + stamp, n, c->last);
+        struct trace_record r = {TRC_HD_TO_EVENT(header), word + 1 + stamp, n, stamp ? word[1] | (uint64_t)word[2] << 32 : 0};
+        fn(arg, cpu, &r);
         at += size;
     }
-    return t->no_memory ? err_set(e, "trace: no memory") : 0;
+    return 0;
+}
+
+int trace_feed(struct trace *t, unsigned cpu, const void *records, size_t bytes, struct err *e)
+{
+    int rc = trace_walk(cpu, records, bytes, sum_up, t, e);
+    return !rc && t->no_memory ? err_set(e, "trace: no memory") : rc;
 }
 
 struct trace_piece trace_piece(unsigned cpu, size_t bytes)

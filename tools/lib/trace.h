@@ -18,7 +18,11 @@ struct trace;
 /* Times are printed with the TSC at `khz`; exit reasons are named as Intel's (else AMD's). NULL: no memory. */
 struct trace *trace_new(uint32_t khz, bool intel);
 void trace_free(struct trace *t);
-/* Whole records of one CPU, in its order. 0; -1: they are no such records (their CPU and offset are named), or no memory. */
+struct trace_record { uint32_t event; const uint32_t *word; unsigned words; uint64_t tsc; }; /* tsc: 0 where it has none */
+/* Each of whole records of one CPU. 0; -1: they are no such records (their CPU and offset are named). */
+int trace_walk(unsigned cpu, const void *records, size_t bytes, void (*fn)(void *arg, unsigned cpu, const struct trace_record *r), void *arg,
+               struct err *e);
+/* Whole records of one CPU, in its order, into the sums. 0; -1: as above, or no memory. */
 int trace_feed(struct trace *t, unsigned cpu, const void *records, size_t bytes, struct err *e);
 /* The record that stands before a piece of `bytes` in a file. */
 struct trace_piece { uint32_t header, cpu, bytes; };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * trace: XEN_SYSCTL_tbuf_op. The rings appear in the control domain's memory, only their indices to be written; a hypercall of ours
- * is found there by its number; off, nothing is written; and what is refused.
+ * is found there by its number; off, nothing is written; and what is refused. BH_OP_profile: samples of ours and of the hypervisor.
  */
 #include "tests/guest/lib.h"
+#include <bulkhead/ext.h>
 #include <bulkhead/trace.h>
 #include <xen/memory.h>
 #include <xen/sysctl.h>
@@ -121,6 +122,68 @@ static void rings(void)
     check(!after, "a wild index of the reader's does no harm");
 }
 
+/* --- the profiler --- */
+
+static long profile(uint32_t period_us, uint16_t domid, uint32_t pad)
+{
+    struct bh_op b = {.version = BH_INTERFACE_VERSION, .domid = domid, .u.profile = {.period_us = period_us, .pad = pad}};
+    return rt_hypercall2(BH_HYPERCALL, BH_OP_profile, &b);
+}
+
+/* Samples of ours in the rings: in our own code, in the hypervisor with somebody who called there, and odd ones. */
+static void count(unsigned *inside, unsigned *hypervisor, unsigned *odd)
+{
+    const uint32_t size = PAGES * RT_PAGE - sizeof(struct t_buf), who = (uint32_t)rt_domid << 16;
+    *inside = *hypervisor = *odd = 0;
+    for (unsigned c = 0; c < cpus; c++) {
+        bool ours = false;
+        for (uint32_t at = ring(c)->cons, n; at != ring(c)->prod; at = (at + n) % (2 * size)) {
+            const uint32_t *w = (const uint32_t *)((const char *)(ring(c) + 1) + at % size);
+            uint64_t rip = w[4] | (uint64_t)w[5] << 32, own = w[6] | (uint64_t)w[7] << 32;
+            n = (1 + (w[0] >> 31) * 2 + TRC_HD_EXTRA(w[0])) * 4;
+            if (TRC_HD_TO_EVENT(w[0]) == BH_TRC_CALLERS)
+                *hypervisor += ours;
+            ours = false;
+            if (TRC_HD_TO_EVENT(w[0]) != BH_TRC_SAMPLE || w[3] != who)
+                continue;
+            ours = own != 0;
+            *inside += !own && rip >= (uint64_t)_text_start && rip < (uint64_t)_text_end;
+            *odd += own ? own >> 32 != 0xffffffff : rip < (uint64_t)_text_start || rip >= (uint64_t)_text_end;
+        }
+    }
+}
+
+/* An NMI every ms wherever we are, first in our own code, then mostly in the hypervisor. */
+static void samples(void)
+{
+    unsigned inside = 0, hypervisor, odd;
+    IS(profile(999, DOMID_SELF, 0), -XEN_EINVAL);
+    IS(profile(1000001, DOMID_SELF, 0), -XEN_EINVAL);
+    IS(profile(1000, DOMID_SELF, 1), -XEN_EINVAL);
+    IS(profile(1000, 0x7000, 0), -XEN_EINVAL);
+    read_all();
+    IS(tbuf(XEN_SYSCTL_TBUFOP_set_evt_mask, TRC_HW_PM), 0);
+    IS(tbuf(XEN_SYSCTL_TBUFOP_enable, 0), 0);
+    IS(profile(1000, DOMID_SELF, 0), 0);
+    for (uint64_t end = rt_now() + 500000000; rt_now() < end && inside < 4; count(&inside, &hypervisor, &odd))
+        for (unsigned i = 0; i < 100; i++)
+            rt_now();
+    check(inside > 3 && !odd, "%u samples of this loop, %u odd ones", inside, odd);
+    for (uint64_t end = rt_now() + 200000000; rt_now() < end && !hypervisor; count(&inside, &hypervisor, &odd))
+        for (unsigned i = 0; i < 100; i++)
+            tbuf(XEN_SYSCTL_TBUFOP_get_info, 0);
+    check((hypervisor > 0 || cpus == 1) && !odd, "%u samples of the hypervisor at our call, %u odd ones", hypervisor, odd);
+    IS(profile(0, DOMID_SELF, 0), 0);
+    for (uint64_t end = rt_now() + 5000000; rt_now() < end;)
+        ;
+    read_all();
+    for (uint64_t end = rt_now() + 20000000; rt_now() < end;)
+        ;
+    count(&inside, &hypervisor, &odd);
+    check(!inside && !hypervisor, "none when it is off");
+    IS(tbuf(XEN_SYSCTL_TBUFOP_disable, 0), 0);
+}
+
 void domain_main(const char *cmdline)
 {
     op = (struct xen_sysctl){.cmd = XEN_SYSCTL_physinfo, .interface_version = XEN_SYSCTL_INTERFACE_VERSION};
@@ -131,5 +194,7 @@ void domain_main(const char *cmdline)
     IS(tbuf(XEN_SYSCTL_TBUFOP_set_size, PAGES), 0);
     IS(tbuf(XEN_SYSCTL_TBUFOP_set_size, PAGES + 1), -XEN_EEXIST);
     rings();
+    read_all();
+    samples();
     test_done();
 }

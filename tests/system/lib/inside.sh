@@ -12,6 +12,13 @@ fail() {
     exit 1
 }
 
+refused() { # PATTERN COMMAND...: it fails, and says so
+    pattern=$1
+    shift
+    "$@" >/tmp/said 2>&1 && fail "$* succeeded"
+    grep -q -e "$pattern" /tmp/said || fail "$*: said \"$(cat /tmp/said)\", not \"$pattern\""
+}
+
 console() { echo "/var/log/bulkhead/console-$1.log"; }
 
 # says NAME PATTERN SECONDS: wait until a domain's console has it.
