@@ -39,4 +39,6 @@ void state_letters(const xc_domaininfo_t *d, char s[7]);
 char *shown_name(struct handles *h, uint32_t domid);
 /* Domain named on the command line: 0, or prints why not and returns 1. */
 int need_domain(struct handles *h, const char *who, uint32_t *domid);
+/* fn for each device of that kind ("vbd", "vif") of each domain named on the command line; 1 if one is not there or fn says so. */
+int each_device(struct handles *h, int argc, char **argv, const char *kind, int (*fn)(struct handles *h, uint32_t domid, const char *id));
 #endif

@@ -52,7 +52,7 @@ int verb_block_detach(struct handles *h, int argc, char **argv)
     return store_remove_device(h, "vbd", domid, devid, 10000, force, &e) ? complain_err(&e) : 0;
 }
 
-static void list_disk(struct handles *h, uint32_t domid, const char *id)
+static int list_disk(struct handles *h, uint32_t domid, const char *id)
 {
     unsigned long state = 0, port = 0, ring = 0, backend = 0;
     char *back = store_read(h, "/local/domain/%u/device/vbd/%s/backend", domid, id);
@@ -64,25 +64,11 @@ static void list_disk(struct handles *h, uint32_t domid, const char *id)
     printf("%-5s %-3lu %-6u %-5lu %-6ld %-8ld %-30s\n", id, backend, domid, state, has_port ? (long)port : -1,
            has_ring ? (long)ring : -1, back ? back : "");
     free(back);
+    return 0;
 }
 
 int verb_block_list(struct handles *h, int argc, char **argv)
 {
-    int rc = 0;
     printf("%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch", "ring-ref", "BE-path");
-    for (int i = 1; i < argc; i++) {
-        char path[64];
-        uint32_t domid;
-        unsigned n = 0;
-        if (need_domain(h, argv[i], &domid)) {
-            rc = 1;
-            continue;
-        }
-        snprintf(path, sizeof(path), "/local/domain/%u/device/vbd", domid);
-        char **ids = xs_directory(h->xs, XBT_NULL, path, &n);
-        for (unsigned d = 0; d < n; d++)
-            list_disk(h, domid, ids[d]);
-        free(ids);
-    }
-    return rc;
+    return each_device(h, argc, argv, "vbd", list_disk);
 }

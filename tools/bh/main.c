@@ -121,6 +121,26 @@ int need_domain(struct handles *h, const char *who, uint32_t *domid)
     return domain_find(h, who, domid, &e) ? complain_err(&e) : 0;
 }
 
+int each_device(struct handles *h, int argc, char **argv, const char *kind, int (*fn)(struct handles *h, uint32_t domid, const char *id))
+{
+    int rc = 0;
+    for (int i = 1; i < argc; i++) {
+        char path[64];
+        uint32_t domid;
+        unsigned n = 0;
+        if (need_domain(h, argv[i], &domid)) {
+            rc = 1;
+            continue;
+        }
+        snprintf(path, sizeof(path), "/local/domain/%u/device/%s", domid, kind);
+        char **ids = xs_directory(h->xs, XBT_NULL, path, &n);
+        for (unsigned d = 0; d < n; d++)
+            rc |= fn(h, domid, ids[d]);
+        free(ids);
+    }
+    return rc;
+}
+
 static int help(const char *name)
 {
     const struct verb *v = name ? find_verb(name) : NULL;

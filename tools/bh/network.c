@@ -160,37 +160,16 @@ static int stat_vif(struct handles *h, uint32_t domid, const char *id)
     return 0;
 }
 
-/* fn for each interface of each domain named; 1 if any failed. */
-static int each_vif(struct handles *h, int argc, char **argv, int (*fn)(struct handles *h, uint32_t domid, const char *id))
-{
-    int rc = 0;
-    for (int i = 1; i < argc; i++) {
-        char path[64];
-        uint32_t domid;
-        unsigned n = 0;
-        if (need_domain(h, argv[i], &domid)) {
-            rc = 1;
-            continue;
-        }
-        snprintf(path, sizeof(path), "/local/domain/%u/device/vif", domid);
-        char **ids = xs_directory(h->xs, XBT_NULL, path, &n);
-        for (unsigned d = 0; d < n; d++)
-            rc |= fn(h, domid, ids[d]);
-        free(ids);
-    }
-    return rc;
-}
-
 int verb_network_stats(struct handles *h, int argc, char **argv)
 {
     printf("%-10s %5s %10s %14s %7s %7s %10s %14s %7s %7s\n", "Name", "Incar", "TxPackets", "TxBytes", "TxErr", "TxDrop", "RxPackets",
            "RxBytes", "RxErr", "RxDrop");
-    return each_vif(h, argc, argv, stat_vif);
+    return each_device(h, argc, argv, "vif", stat_vif);
 }
 
 int verb_network_list(struct handles *h, int argc, char **argv)
 {
     printf("%-3s %-2s %-17s %6s %5s %6s %5s/%-11s %-30s\n", "Idx", "BE", "Mac Addr.", "handle", "state", "evt-ch", "tx-",
            "rx-ring-ref", "BE-path");
-    return each_vif(h, argc, argv, list_vif);
+    return each_device(h, argc, argv, "vif", list_vif);
 }
