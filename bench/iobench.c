@@ -8,7 +8,7 @@
  * "paced": one a millisecond at the most, so that a machine whose time is counted in instructions gets on. With DEPTH: so many of them
  * at a time; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
  * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors, busy T us" (busy: what
- * idle.h says the first CPU worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second
+ * load.h says the first CPU worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second
  * of rest: then whoever watches reads the domains' CPU times.
  * The first case, "rest", asks for nothing. Overwrites the device, unless SECONDS is given.
  */
@@ -26,7 +26,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench/idle.h"
+#include "bench/load.h"
 
 enum { DEPTH_MAX = 32, SMALL = 4096, BIG = 1 << 20, RUN_US = 100000, REST_US = 250000, TELL_US = 100000 };
 
@@ -46,20 +46,6 @@ static uint64_t size, next_place, seed = 42;
 static aio_context_t context;
 static void *buffer; /* one for all: it is the path that is measured */
 static struct iocb requests[DEPTH_MAX];
-
-static _Noreturn void die(const char *what)
-{
-    printf("bench: failed: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* What the machine does when nobody asks for anything: a case of the same length, for whoever wants to take it off the others. */
 static void rest(void)
@@ -183,9 +169,7 @@ static void flow(uint64_t seconds, uint32_t depth)
         if (now - told < TELL_US)
             continue;
         told = now;
-        printf("flow: %llu ms, %llu done, %llu errors\n", (unsigned long long)((now - start) / 1000), (unsigned long long)ended,
-               (unsigned long long)errors);
-        fflush(stdout);
+        tell_flow(now - start, ended, errors);
     }
     printf("flow: done\n");
 }

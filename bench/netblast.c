@@ -3,7 +3,7 @@
  * netblast INTERFACE MAC [SECONDS]: how many packets a Linux guest gets out of a network interface, towards that Ethernet address. The cases are
  * those of the net domain's bench=1 (driverdoms/net/bench.c): frames of 64 and 1514 bytes, and TCP packets of 44 segments of 1448 bytes
  * for the other side to cut (GSO); a tenth of a second each. What carries them is of no protocol that anybody answers.
- * One line a case: "bench: NAME BYTES B: N packets/s, X MB/s, N packets in T us, N errors, busy T us" (busy: what idle.h says the first CPU
+ * One line a case: "bench: NAME BYTES B: N packets/s, X MB/s, N packets in T us, N errors, busy T us" (busy: what load.h says the first CPU
  * worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second of rest: then whoever
  * watches reads the domains' CPU times. The first case, "rest", sends nothing.
  * With SECONDS: frames of 1514 bytes for so long; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
@@ -24,7 +24,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include "bench/idle.h"
+#include "bench/load.h"
 
 enum { RUN_US = 100000, REST_US = 250000, TELL_US = 100000, MSS = 1448, HEADERS = 54, SEGMENTS = 44, BIG = HEADERS + SEGMENTS * MSS };
 
@@ -33,19 +33,6 @@ static const struct bench_case { const char *name; unsigned bytes; bool gso; } c
 
 static int wire;
 static struct { struct virtio_net_hdr head; uint8_t frame[BIG]; } __attribute__((packed)) packet;
-
-static _Noreturn void die(const char *what)
-{
-    printf("bench: failed: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 static void prepare(const struct bench_case *c)
 {
@@ -108,9 +95,7 @@ static void flow(uint64_t seconds)
         if (now - told < TELL_US)
             continue;
         told = now;
-        printf("flow: %llu ms, %llu done, %llu errors\n", (unsigned long long)((now - start) / 1000), (unsigned long long)packets,
-               (unsigned long long)errors);
-        fflush(stdout);
+        tell_flow(now - start, packets, errors);
     }
     printf("flow: done\n");
 }
