@@ -8,6 +8,7 @@
 #   make test       every test; last line "N passed, N failed"
 #   make model      restart in place as a model, every state of it: last line the same
 #   make campaign   faults of every kind under load: KILLS=n for each driver domain, SEED=s, then CALLS=n hypercalls
+#   make coverage   how much of svm.c and vmx.c the tiny guests reach, and which exits
 #   make bench      the figures; PEER=xen: beside Debian's Xen; `make bench-docs` puts them into docs/performance.md
 #   make lint       static analysis and the house rules: no new finding
 #   make V=1 ...    with the commands as they are run
