@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # xenstored, its core, transports and client library, and their tests.
-XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c lane.c load.c path.c perm.c quota.c request.c state.c store.c \
+XENSTORE_CORE := $(addprefix xenstore/core/,conn.c control.c domain.c lane.c later.c load.c path.c perm.c quota.c record.c request.c state.c store.c \
                    tree.c txn.c view.c watch.c)
 $(eval $(call host_prog,xenstore/xenstored,xenstore/xenstored.c $(XENSTORE_CORE) \
   $(addprefix xenstore/transport/,loop.c plainhost.c ring.c ringconn.c socket.c statefile.c supervise.c update.c xenhost.c),\
@@ -12,7 +12,7 @@ $(eval $(call guest_test,xenstore,,$(XENSTORE_CORE) $(addprefix xenstore/transpo
 # The core's tests run its real sources, with allocations that can be made to fail.
 XENSTORE_TESTED := tests/unit/xenstore_fake.c $(XENSTORE_CORE)
 XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h
-$(foreach t,ops txn quota model fuzz,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED) \
+$(foreach t,ops txn quota later model fuzz,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED) \
   $(if $(filter fuzz,$(t)),tests/fuzz/xenstore.c),$(XENSTORE_FLAKY))))
 $(eval $(call unit_test,xenstore_ring_test,tests/unit/xenstore_ring_test.c xenstore/transport/ring.c))
 XENSTORE_PLAYED := tests/unit/xenstore_played.c $(XENSTORE_CORE) \

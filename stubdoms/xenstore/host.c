@@ -2,6 +2,7 @@
 /* The core's host on rt: see host.h. Turns are rt's deferred work, one a connection, so each comes round in its order. */
 #include "stubdoms/xenstore/host.h"
 #include "rt/rt.h"
+#include "xenstore/core/later.h"
 #include "xenstore/transport/ringconn.h"
 #include <stdlib.h>
 #include <xen/xen.h>
@@ -17,6 +18,7 @@ struct link {
 };
 
 static struct rt_timer alarm_timer;
+static struct rt_work later; /* a part of what is put off (later.h) */
 
 static void log_line(const char *line)
 {
@@ -46,6 +48,12 @@ void ring_notify(struct ring *r)
     rt_event_send((uint32_t)((struct link *)r)->port);
 }
 
+static void run_later(void *store)
+{
+    if (later_run(store, LATER_PART))
+        rt_defer(&later);
+}
+
 static void turn(void *arg)
 {
     struct link *l = arg;
@@ -56,6 +64,9 @@ static void turn(void *arg)
         return;
     }
     t = conn_turn(l->conn);
+    later.fn = run_later;
+    later.arg = l->conn->store;
+    rt_defer(&later);
     if (t == TURN_MORE)
         rt_defer(&l->turn);
     else if (t != TURN_IDLE)

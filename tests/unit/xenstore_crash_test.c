@@ -35,16 +35,25 @@ void dying_step(void)
 
 static struct store s;
 
+#define WIDE 700 /* nodes in the domain's "wide": more than are told of at once */
+
 /* The domain's home, which it owns. */
 static bool home(void)
 {
+    char dir[64];
     static const struct actor domain0 = { 0, NO_TARGET };
     struct perms *p = perms_new(1);
     bool made;
 
     p->p[0] = (struct perm){ 1, 0 };
-    return !view_mkdir(&s, &s.live, &domain0, "/local/domain/1", &made) &&
-           !view_set_perms(&s, &s.live, &domain0, "/local/domain/1", p) && view_settle(&s, &s.live);
+    if (view_mkdir(&s, &s.live, &domain0, "/local/domain/1", &made) || view_set_perms(&s, &s.live, &domain0, "/local/domain/1", p))
+        return false;
+    for (int i = 0; i < WIDE; i++) {
+        snprintf(dir, sizeof(dir), "/local/domain/1/wide/%d", i);
+        if (view_mkdir(&s, &s.live, &domain0, dir, &made))
+            return false;
+    }
+    return view_settle(&s, &s.live);
 }
 
 /* One life: until the countdown ends it, or the domain's requests are done; it never ends in order. */
@@ -243,6 +252,59 @@ static void test_any_step(void)
     CU_ASSERT(refusals > 10 && refusals < deaths); /* some died in a request, and some not */
 }
 
+static void put_request(uint32_t type, const char *body, uint32_t len)
+{
+    struct xsd_sockmsg hdr = { type, 1, 0, len };
+
+    CU_ASSERT_EQUAL_FATAL(played_put(1, &hdr, sizeof(hdr)), sizeof(hdr));
+    CU_ASSERT_EQUAL_FATAL(played_put(1, body, len), len);
+}
+
+/* It removes a wide directory, and watches what is told last. Returns whether the daemon died of `steps`; *heard: it was told. */
+static bool remove_wide(long steps, unsigned *answers, unsigned *heard)
+{
+    int status;
+
+    unlink(path);
+    played_begin();
+    put_request(XS_WATCH, "wide/99\0t", 10);
+    CU_ASSERT_EQUAL(life(-1), 0);
+    CU_ASSERT(played_get(1, got, sizeof(got)) > 2 * sizeof(struct xsd_sockmsg));
+    put_request(XS_RM, "wide", 5);
+    status = life(steps);
+    CU_ASSERT_FATAL(status == 0 || status == DEATH);
+    CU_ASSERT_EQUAL(life(-1), 0);
+    have = played_get(1, got, sizeof(got));
+    *answers = *heard = 0;
+    for (size_t at = 0; at < have; ) {
+        struct xsd_sockmsg hdr;
+        const char *body = next(&at, &hdr);
+
+        CU_ASSERT_FATAL(body != NULL);
+        *answers += hdr.type == XS_RM;
+        *heard += hdr.type == XS_WATCH_EVENT && !strcmp(body, "wide/99");
+    }
+    played_end();
+    return status == DEATH;
+}
+
+/* Events that were put off when the daemon died are not lost: the watch fires after it all the same. */
+static void test_untold(void)
+{
+    unsigned answers, heard, deaths = 0;
+    long all = 0;
+
+    while (remove_wide(all, &answers, &heard)) /* first how many steps there are: the removal comes last */
+        all += 500;
+    CU_ASSERT_EQUAL(heard, 1);
+    for (long steps = all > 1000 ? all - 1000 : 0; steps < all; steps += 5) {
+        deaths += remove_wide(steps, &answers, &heard);
+        if (answers)
+            CU_ASSERT(heard == 1 || heard == 2);
+    }
+    CU_ASSERT(deaths > 90);
+}
+
 /* A transaction of before is lost, and can be tried again. */
 static void test_lost(void)
 {
@@ -305,6 +367,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"death at any step", test_any_step},
+        {"death before all is told", test_untold},
         {"a transaction is lost", test_lost},
         {"a spoilt file", test_spoilt},
         CU_TEST_INFO_NULL,

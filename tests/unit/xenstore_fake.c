@@ -145,8 +145,9 @@ static long mem_write(struct conn *c, const void *buf, size_t n)
         n = f->room;
     if (f->room != SIZE_MAX)
         f->room -= n;
-    if (f->out_start == f->out_end)
-        f->out_start = f->out_end = 0;
+    memmove(f->out, f->out + f->out_start, f->out_end - f->out_start);
+    f->out_end -= f->out_start;
+    f->out_start = 0;
     check(n <= sizeof(f->out) - f->out_end);
     memcpy(f->out + f->out_end, buf, n);
     f->out_end += n;
@@ -270,9 +271,10 @@ enum turn fake_run(struct fake *f)
 {
     enum turn t;
 
-    do
+    do {
         t = conn_turn(f->conn);
-    while (t == TURN_MORE);
+        later_finish(&fake_store);
+    } while (t == TURN_MORE);
     return t;
 }
 

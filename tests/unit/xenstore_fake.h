@@ -3,6 +3,7 @@
 #ifndef XENSTORE_FAKE_H
 #define XENSTORE_FAKE_H
 #include "xenstore/core/conn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/state.h"
 #include "xenstore/core/txn.h"
 #include "xenstore/core/view.h"

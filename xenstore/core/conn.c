@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections: see conn.h. */
 #include "xenstore/core/conn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/state.h"
-#include "xenstore/core/txn.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TURN_WATCHES 1000 /* removed in a turn: a millisecond */
+#define TURN_WATCHES 500 /* removed in a turn */
 #define SPARE_BYTES (sizeof(struct xsd_sockmsg) + 16)
 
 static struct msg *msg_new(size_t len)
@@ -68,10 +69,14 @@ static void drop_first(struct conn *c)
 
 void conn_reset(struct conn *c)
 {
+    struct txn *t;
+
     lane_leave(c);
-    while (c->txns)
-        txn_free(c->txns);
-    watch_remove_all(c);
+    while ((t = c->txns)) {
+        txn_close(t);
+        later_txn(c->store, t, false);
+    }
+    watch_remove_some(c, UINT_MAX);
     while (c->out)
         drop_first(c);
     c->overflow = false;
@@ -83,9 +88,7 @@ void conn_reset(struct conn *c)
 
 bool conn_wind_down(struct conn *c)
 {
-    for (int i = 0; i < TURN_WATCHES && c->watches; i++)
-        watch_remove(c, c->watches->path, c->watches->token);
-    return !c->watches;
+    return watch_remove_some(c, TURN_WATCHES);
 }
 
 void conn_close(struct conn *c)
@@ -176,7 +179,12 @@ void conn_error(struct conn *c, const struct xsd_sockmsg *hdr, int err)
 static void note_overflow(const struct conn *c)
 {
     if (c->key < SOCKET_KEY)
-        journal_put(c->store, REC_CONN, "uuu", c->key, c->last_tx, c->overflow);
+        journal_put(c->store, REC_CONN, "uuu", c->key, c->last_tx, c->overflow || c->again);
+}
+
+bool conn_hears(const struct conn *c)
+{
+    return !c->overflow && c->event_bytes < quota_limit(c->store, c->actor.domid, QUOTA_EVENTS);
 }
 
 void conn_event(struct conn *c, const char *path, const char *token)
@@ -185,9 +193,10 @@ void conn_event(struct conn *c, const char *path, const char *token)
     struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT, .len = (uint32_t)(path_len + token_len) };
     struct msg *m = NULL;
 
+    c->store->work++;
     if (c->overflow)
         return;
-    if (c->event_bytes < quota_limit(c->store, c->actor.domid, QUOTA_EVENTS))
+    if (conn_hears(c))
         m = msg_new(sizeof(hdr) + hdr.len);
     if (!m || hdr.len > XENSTORE_PAYLOAD_MAX) {
         free(m);
@@ -218,13 +227,22 @@ static bool send_queue(struct conn *c)
         if (m->sent < m->len)
             continue; /* until there is no room: only then are we told of more */
         drop_first(c);
-        if (!c->out && c->overflow) {
-            c->overflow = false;
-            note_overflow(c);
-            watch_fire_all(c);
-        }
     }
     return true;
+}
+
+/* All that was queued has gone: those watches fire whose events were dropped, some at a time. */
+static bool look_again(struct conn *c)
+{
+    if (c->out || (!c->overflow && !c->again))
+        return true;
+    if (c->overflow)
+        c->again = c->watches;
+    c->overflow = false;
+    watch_fire_again(c);
+    note_overflow(c);
+    journal_keep(c->store);
+    return send_queue(c);
 }
 
 bool conn_takes(const struct conn *c)
@@ -278,6 +296,8 @@ static enum turn take_requests(struct conn *c)
         }
         if (hdr.len > XENSTORE_PAYLOAD_MAX)
             return TURN_BAD;
+        if (c->store->work > TURN_WORK)
+            return TURN_MORE;
         journal_begin(c);
         if (request_run(c, &hdr, c->in + c->in_start + sizeof(hdr)))
             c->in_start += sizeof(hdr) + hdr.len;
@@ -293,13 +313,14 @@ enum turn conn_turn(struct conn *c)
     enum turn t;
     bool full;
 
+    c->store->work = 0;
     c->ops->begin(c);
-    if (!send_queue(c))
+    if (!send_queue(c) || !look_again(c))
         return TURN_OVER;
     t = take_requests(c);
     journal_in(c);
     full = !conn_takes(c);
-    if (t <= TURN_MORE && !send_queue(c))
+    if (t <= TURN_MORE && (!send_queue(c) || !look_again(c)))
         t = TURN_OVER;
     if (t <= TURN_MORE && full)
         t = conn_takes(c) ? TURN_MORE : TURN_IDLE;

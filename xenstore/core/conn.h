@@ -3,7 +3,7 @@
  * A connection: a client's requests in, its replies and events out, whatever carries them.
  *
  * The transport calls conn_turn when there may be something to do; the core reads, acts and writes through the transport's
- * operations, which never block. A turn is bounded (TURN_REQUESTS). Bounded, too, is what waits for a client that does not
+ * operations, which never block. A turn is bounded (TURN_REQUESTS, and TURN_WORK, whatever comes first). Bounded, too, is what waits for a client that does not
  * read: with too many replies unread its further requests stay where they are; with too many bytes of events unread new
  * events are dropped, and when it has read what is queued every watch of it fires once, so that it looks again.
  */
@@ -14,6 +14,7 @@
 
 #define MESSAGE_MAX (sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX)
 #define TURN_REQUESTS 16
+#define TURN_WORK 1000u /* store.work after which a turn ends */
 
 enum turn {
     TURN_IDLE, /* nothing more can be done now */
@@ -68,7 +69,8 @@ struct conn {
     uint32_t replies;  /* in the queue */
     size_t unsent;     /* bytes in the queue */
     size_t event_bytes; /* of events in the queue */
-    bool overflow;      /* events were dropped */
+    bool overflow;      /* events were dropped: when the queue is empty all watches fire */
+    struct watch *again; /* they are firing: the next */
     size_t in_start, in_end;
     char in[MESSAGE_MAX];
 };
@@ -78,8 +80,8 @@ struct conn *conn_open(struct store *s, const struct transport_ops *ops, void *t
 /* Forget all of it: what is half in, half out, open transactions, watches. */
 void conn_reset(struct conn *c);
 void conn_close(struct conn *c);
-/* Before the reset or close of one that is over: forget a part of what it may have many of. False: there is more, after the others
- * had their turns. */
+/* Before the reset or close of one that is over, or for XS_RESET_WATCHES: forget a part of its watches. False: there is more, after the
+ * others had their turns. */
 bool conn_wind_down(struct conn *c);
 /* Put a whole message of an earlier daemon into the queue; false: no memory, or it is none. */
 bool conn_requeue(struct conn *c, const char *bytes, size_t len, bool event);
@@ -92,6 +94,8 @@ bool conn_takes(const struct conn *c);
 void conn_reply(struct conn *c, const struct xsd_sockmsg *hdr, uint32_t type, const void *data, size_t len);
 void conn_error(struct conn *c, const struct xsd_sockmsg *hdr, int err);
 void conn_event(struct conn *c, const char *path, const char *token);
+/* Would an event be queued, not dropped? */
+bool conn_hears(const struct conn *c);
 /* Act on one request (request.c). False: not now, it is to be run again when the connection no longer waits. */
 bool request_run(struct conn *c, const struct xsd_sockmsg *hdr, char *data);
 #endif

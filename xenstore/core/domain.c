@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Introduced domains: see store.h. */
-#include "xenstore/core/conn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/state.h"
-#include "xenstore/core/txn.h"
-#include "xenstore/core/watch.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct domain *domain_find(struct store *s, uint16_t domid)
 {
@@ -37,70 +33,6 @@ static void forget(struct store *s, struct domain *d)
     free(d);
 }
 
-struct found {
-    struct found *next;
-    char path[];
-};
-
-struct search {
-    uint16_t domid;
-    char home[40];
-    size_t home_len;
-    struct found *first;
-};
-
-/* Remember the nodes that the domain owns outside its home; what is below one goes with it. */
-static bool owned(void *arg, const char *path, const struct node *n)
-{
-    struct search *f = arg;
-    struct found *new;
-
-    if (!strncmp(path, f->home, f->home_len) && (!path[f->home_len] || path[f->home_len] == '/'))
-        return false;
-    if (n->perms->p[0].domid != f->domid || !path[1])
-        return true;
-    new = malloc(sizeof(*new) + strlen(path) + 1);
-    if (new) {
-        strcpy(new->path, path);
-        new->next = f->first;
-        f->first = new;
-    }
-    return false;
-}
-
-/*
- * A domain is gone, and with it what it left in other places: nobody else would remove it, and a successor would own it. Its home is
- * the toolstack's to remove, which finds the domain's devices there.
- */
-static void purge(struct store *s, uint16_t domid)
-{
-    static const struct actor domain0 = { 0, NO_TARGET };
-    const struct account *acc = account_of(s, domid);
-    struct search search = { .domid = domid };
-    char path[PATH_BUF] = "/";
-    struct found *f;
-
-    search.home_len = (size_t)snprintf(search.home, sizeof(search.home), "/local/domain/%u", domid);
-    if (acc && acc->nodes)
-        tree_walk(s->live.root, path, 1, owned, &search);
-    while ((f = search.first)) {
-        struct change ch = { .type = CHANGE_RM, .path = f->path };
-        int err = change_make(s, &s->live, &domain0, &ch);
-
-        search.first = f->next;
-        if (err) {
-            store_log(s, "domain %u: %s stays, error %d", domid, f->path, err);
-        } else {
-            view_settle(s, &s->live);
-            s->version++;
-            journal_change(s, &domain0, &ch);
-            change_fire(s, &ch);
-        }
-        change_clear(&ch);
-        free(f);
-    }
-}
-
 int domain_introduce(struct store *s, uint16_t domid, uint64_t gfn, uint32_t port)
 {
     struct domain *d = domain_find(s, domid);
@@ -112,6 +44,7 @@ int domain_introduce(struct store *s, uint16_t domid, uint64_t gfn, uint32_t por
         d = calloc(1, sizeof(*d));
         if (!d)
             return ENOMEM;
+        later_purge_end(s, domid, !s->loading); /* what an earlier one of this id left is not its; a state says what was removed */
         d->domid = domid;
         d->target = NO_TARGET;
         d->next = s->domains;
@@ -138,8 +71,7 @@ int domain_release(struct store *s, uint16_t domid)
     if (!d)
         return ENOENT;
     forget(s, d);
-    if (!s->loading) /* else the state says what was removed */
-        purge(s, domid);
+    later_purge(s, domid);
     return 0;
 }
 
@@ -175,6 +107,6 @@ unsigned domains_refresh(struct store *s)
         }
     }
     if (news)
-        watch_fire_special(s, "@releaseDomain");
+        later_tell_special(s, "@releaseDomain");
     return news;
 }

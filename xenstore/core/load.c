@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading the state of an earlier daemon: see state.h. */
+#include "xenstore/core/record.h"
 #include "xenstore/core/state.h"
-#include "xenstore/core/txn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,64 +22,8 @@ struct load {
     struct store *s;
     struct resumed *conns;
     struct perms *perms; /* of the last node: the next one's are often the same */
+    bool untold;         /* events were to come */
 };
-
-struct reader {
-    const char *p, *end;
-};
-
-struct bytes {
-    const char *p;
-    size_t len;
-};
-
-static bool take(struct reader *r, void *to, size_t len)
-{
-    if ((size_t)(r->end - r->p) < len)
-        return false;
-    memcpy(to, r->p, len);
-    r->p += len;
-    return true;
-}
-
-static bool take_bytes(struct reader *r, size_t unit, struct bytes *b)
-{
-    uint32_t n;
-
-    if (!take(r, &n, sizeof(n)) || n > (size_t)(r->end - r->p) / unit)
-        return false;
-    *b = (struct bytes){ r->p, n * unit };
-    r->p += n * unit;
-    return true;
-}
-
-static bool take_string(struct reader *r, const char **s)
-{
-    const char *nul = memchr(r->p, 0, (size_t)(r->end - r->p));
-
-    *s = r->p;
-    r->p = nul ? nul + 1 : r->end;
-    return nul;
-}
-
-/* Take a record apart; the fields are state_put's, p gives the entries as struct bytes. */
-static bool fields(struct reader *r, const char *kinds, ...)
-{
-    bool ok = true;
-    va_list ap;
-
-    va_start(ap, kinds);
-    for (; ok && *kinds; kinds++)
-        switch (*kinds) {
-        case 'u': ok = take(r, va_arg(ap, uint32_t *), sizeof(uint32_t)); break;
-        case 'U': ok = take(r, va_arg(ap, uint64_t *), sizeof(uint64_t)); break;
-        case 's': ok = take_string(r, va_arg(ap, const char **)); break;
-        case 'p': ok = take_bytes(r, sizeof(struct perm), va_arg(ap, struct bytes *)); break;
-        case 'b': ok = take_bytes(r, 1, va_arg(ap, struct bytes *)); break;
-        }
-    va_end(ap);
-    return ok && r->p == r->end;
-}
 
 static struct resumed *find(struct load *l, uint32_t key)
 {
@@ -138,7 +82,7 @@ static bool do_store(struct load *l, struct reader *r)
 {
     uint64_t gen;
 
-    if (!fields(r, "U", &gen))
+    if (!record_fields(r, "U", &gen))
         return false;
     l->s->gen = (gen | UINT32_MAX) + 1; /* above all that the journal's changes made of it */
     return true;
@@ -151,7 +95,7 @@ static bool do_limit(struct load *l, struct reader *r)
     struct account *a;
     enum quota q;
 
-    if (!fields(r, "uus", &domid, &value, &name) || (domid != UINT32_MAX && domid >= DOMID_LIMIT))
+    if (!record_fields(r, "uus", &domid, &value, &name) || (domid != UINT32_MAX && domid >= DOMID_LIMIT))
         return false;
     if (!quota_find(name, &q))
         return true; /* a quota that this daemon does not have */
@@ -172,7 +116,7 @@ static bool do_features(struct load *l, struct reader *r)
     uint32_t domid, off;
     struct account *a;
 
-    if (!fields(r, "uu", &domid, &off) || domid >= DOMID_LIMIT)
+    if (!record_fields(r, "uu", &domid, &off) || domid >= DOMID_LIMIT)
         return false;
     a = account_of(l->s, (uint16_t)domid);
     if (a)
@@ -186,7 +130,7 @@ static bool do_special(struct load *l, struct reader *r)
     struct bytes b;
     uint32_t i;
 
-    if (!fields(r, "up", &i, &b) || i >= SPECIAL_COUNT || !b.len)
+    if (!record_fields(r, "up", &i, &b) || i >= SPECIAL_COUNT || !b.len)
         return false;
     p = perms_of(l, b, NULL);
     if (!p)
@@ -241,7 +185,7 @@ static bool do_node(struct load *l, struct reader *r)
     const char *path, *rest;
     bool there, ok;
 
-    if (!fields(r, "spb", &path, &perms, &data) || !valid(path) || !perms.len)
+    if (!record_fields(r, "spb", &path, &perms, &data) || !valid(path) || !perms.len)
         return false;
     there = tree_find(l->s->live.root, path, &nearest, &rest);
     if (there ? path[1] != 0 : strchr(rest, '/') != NULL)
@@ -285,7 +229,7 @@ static bool do_change(struct load *l, struct reader *r)
     const char *path;
     int err;
 
-    if (!fields(r, "uuuspb", &domid, &target, &type, &path, &perms, &value) || !take_change(l, &ch, type, path, perms, value))
+    if (!record_fields(r, "uuuspb", &domid, &target, &type, &path, &perms, &value) || !take_change(l, &ch, type, path, perms, value))
         return false;
     a = (struct actor){ (uint16_t)domid, (uint16_t)target };
     err = change_make(l->s, &l->s->live, &a, &ch);
@@ -299,7 +243,7 @@ static bool do_domain(struct load *l, struct reader *r)
     struct domain *d;
     uint64_t gfn;
 
-    if (!fields(r, "uuuUu", &domid, &target, &shutdown, &gfn, &port) || !domid || domid >= DOMID_LIMIT)
+    if (!record_fields(r, "uuuUu", &domid, &target, &shutdown, &gfn, &port) || !domid || domid >= DOMID_LIMIT)
         return false;
     d = domain_find(l->s, (uint16_t)domid);
     if (!d || d->gfn != gfn || d->port != port) {
@@ -320,13 +264,16 @@ static bool do_gone(struct load *l, struct reader *r)
     struct domain *d;
     uint32_t domid;
 
-    if (!fields(r, "u", &domid))
+    if (!record_fields(r, "u", &domid))
         return false;
-    d = domain_find(l->s, (uint16_t)domid);
-    if (!d)
-        return true;
-    unresume(l, d->conn);
-    return !domain_release(l->s, d->domid);
+    d = domid < DOMID_LIMIT ? domain_find(l->s, (uint16_t)domid) : NULL;
+    if (d) {
+        unresume(l, d->conn);
+        return !domain_release(l->s, d->domid);
+    }
+    if (domid < DOMID_LIMIT)
+        later_purge(l->s, (uint16_t)domid); /* it went before the snapshot */
+    return true;
 }
 
 static bool do_conn(struct load *l, struct reader *r)
@@ -334,7 +281,7 @@ static bool do_conn(struct load *l, struct reader *r)
     uint32_t key, last, overflow;
     struct resumed *c;
 
-    if (!fields(r, "uuu", &key, &last, &overflow))
+    if (!record_fields(r, "uuu", &key, &last, &overflow))
         return false;
     if (key >= SOCKET_KEY && !find(l, key) && !resume(l, l->s->ops->adopt(l->s, key)))
         return false;
@@ -353,7 +300,7 @@ static bool do_watch(struct load *l, struct reader *r)
     struct resumed *c;
     int err;
 
-    if (!fields(r, "uuuss", &key, &depth, &relative, &path, &token))
+    if (!record_fields(r, "uuuss", &key, &depth, &relative, &path, &token))
         return false;
     c = find(l, key);
     err = c ? watch_add(c->conn, path, token, relative, (int)depth) : 0;
@@ -366,7 +313,7 @@ static bool do_unwatch(struct load *l, struct reader *r)
     struct resumed *c;
     uint32_t key;
 
-    if (!fields(r, "uss", &key, &path, &token))
+    if (!record_fields(r, "uss", &key, &path, &token))
         return false;
     c = find(l, key);
     if (c)
@@ -379,7 +326,7 @@ static bool do_txn(struct load *l, struct reader *r)
     uint32_t key, id, lost;
     struct resumed *c;
 
-    if (!fields(r, "uuu", &key, &id, &lost) || !id)
+    if (!record_fields(r, "uuu", &key, &id, &lost) || !id)
         return false;
     c = find(l, key);
     return !c || txn_reopen(c->conn, id, lost);
@@ -398,7 +345,7 @@ static bool do_txn_read(struct load *l, struct reader *r)
     const char *path;
     struct txn *t;
 
-    if (!fields(r, "uuus", &key, &id, &bits, &path) || !valid(path))
+    if (!record_fields(r, "uuus", &key, &id, &bits, &path) || !valid(path))
         return false;
     t = txn_of(l, key, id);
     return !t || t->lost || !txn_note(t, path, bits);
@@ -412,7 +359,7 @@ static bool do_txn_change(struct load *l, struct reader *r)
     const char *path;
     struct txn *t;
 
-    if (!fields(r, "uuuspb", &key, &id, &type, &path, &perms, &value))
+    if (!record_fields(r, "uuuspb", &key, &id, &type, &path, &perms, &value))
         return false;
     t = txn_of(l, key, id);
     if (!t || t->lost)
@@ -428,11 +375,13 @@ static bool do_txn_end(struct load *l, struct reader *r)
     uint32_t key, id;
     struct txn *t;
 
-    if (!fields(r, "uu", &key, &id))
+    if (!record_fields(r, "uu", &key, &id))
         return false;
     t = txn_of(l, key, id);
-    if (t)
-        txn_free(t);
+    if (t) {
+        txn_close(t);
+        later_txn(l->s, t, false);
+    }
     return true;
 }
 
@@ -442,7 +391,7 @@ static bool do_out(struct load *l, struct reader *r)
     struct resumed *c;
     struct bytes b;
 
-    if (!fields(r, "uuub", &key, &at, &event, &b))
+    if (!record_fields(r, "uuub", &key, &at, &event, &b))
         return false;
     c = find(l, key);
     if (!c)
@@ -461,7 +410,7 @@ static bool do_in(struct load *l, struct reader *r)
     struct bytes b;
     uint32_t key, at;
 
-    if (!fields(r, "uub", &key, &at, &b) || b.len > MESSAGE_MAX)
+    if (!record_fields(r, "uub", &key, &at, &b) || b.len > MESSAGE_MAX)
         return false;
     c = find(l, key);
     if (!c)
@@ -480,7 +429,7 @@ static bool do_done(struct load *l, struct reader *r)
     struct resumed *c;
     uint32_t key, at;
 
-    if (!fields(r, "uu", &key, &at))
+    if (!record_fields(r, "uu", &key, &at))
         return false;
     c = find(l, key);
     if (c) {
@@ -495,7 +444,7 @@ static bool do_reset(struct load *l, struct reader *r)
     struct resumed *c;
     uint32_t key;
 
-    if (!fields(r, "u", &key))
+    if (!record_fields(r, "u", &key))
         return false;
     c = find(l, key);
     if (c) {
@@ -505,20 +454,32 @@ static bool do_reset(struct load *l, struct reader *r)
     return true;
 }
 
+static bool do_later(struct load *l, struct reader *r)
+{
+    uint32_t untold;
+
+    if (!record_fields(r, "u", &untold))
+        return false;
+    l->untold = untold;
+    return true;
+}
+
 static bool (*const handlers[REC_COUNT])(struct load *l, struct reader *r) = {
     [REC_STORE] = do_store,     [REC_LIMIT] = do_limit,       [REC_FEATURES] = do_features, [REC_SPECIAL] = do_special,
     [REC_NODE] = do_node,       [REC_CHANGE] = do_change,     [REC_DOMAIN] = do_domain,     [REC_GONE] = do_gone,
     [REC_CONN] = do_conn,       [REC_WATCH] = do_watch,       [REC_UNWATCH] = do_unwatch,   [REC_TXN] = do_txn,
     [REC_TXN_READ] = do_txn_read, [REC_TXN_CHANGE] = do_txn_change, [REC_TXN_END] = do_txn_end, [REC_OUT] = do_out,
     [REC_IN] = do_in,           [REC_DONE] = do_done,         [REC_RESET] = do_reset,
+    [REC_LATER] = do_later,
 };
 
 /* All records are read: the connection goes on where it was. */
-static void settle(struct resumed *r, uint32_t running)
+static void settle(struct resumed *r, uint32_t running, bool untold)
 {
     struct conn *c = r->conn;
     uint32_t in, out, behind;
 
+    c->overflow = c->overflow || untold;
     c->ops->position(c, &in, &out);
     if (c->out && !conn_skip(c, out - r->out)) {
         store_log(c->store, "domain %u: its ring is not where it was, it begins anew", c->actor.domid);
@@ -563,7 +524,7 @@ static const char *load_all(struct load *l, const char *bytes, size_t len)
         return "no memory";
     while (all.p != all.end) {
         r = all;
-        if (!take(&r, &size, sizeof(size)) || !take(&r, &kind, sizeof(kind)) || size < 8 || size > (size_t)(all.end - all.p) ||
+        if (!record_take(&r, &size, sizeof(size)) || !record_take(&r, &kind, sizeof(kind)) || size < 8 || size > (size_t)(all.end - all.p) ||
             !kind || kind >= REC_COUNT)
             return "a record is cut or unknown";
         r.end = all.p + size;
@@ -587,7 +548,7 @@ const char *state_load(struct store *s, const char *bytes, size_t len, uint32_t 
     while ((r = l.conns)) {
         l.conns = r->next;
         if (!wrong)
-            settle(r, running);
+            settle(r, running, l.untold);
         free(r);
     }
     perms_put(l.perms);

@@ -5,8 +5,8 @@
  * before the watch events that the request causes.
  */
 #include "xenstore/core/conn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/state.h"
-#include "xenstore/core/txn.h"
 #include "xenstore/core/watch.h"
 #include <errno.h>
 #include <stdio.h>
@@ -172,7 +172,7 @@ static int change(struct request *r, struct change *ch)
         r->s->version += ch->changed;
         journal_change(r->s, &r->c->actor, ch);
         ack(r);
-        change_fire(r->s, ch);
+        later_tell(r->s, ch);
     }
     change_clear(ch);
     return err;
@@ -306,7 +306,10 @@ static int do_unwatch(struct request *r)
 
 static int do_reset_watches(struct request *r)
 {
-    watch_remove_all(r->c);
+    if (!conn_wind_down(r->c)) {
+        r->s->work += TURN_WORK; /* enough for this turn */
+        return NOT_NOW;
+    }
     return ack(r);
 }
 
@@ -328,20 +331,20 @@ static int do_transaction_start(struct request *r)
 
 static int do_transaction_end(struct request *r)
 {
+    struct txn *t = r->txn;
     char *how;
     int err;
 
     if (!strings(r, &how, 1) || (strcmp(how, "T") && strcmp(how, "F")))
         return EINVAL;
-    if (!r->txn)
+    if (!t)
         return ENOENT;
-    err = *how == 'T' ? txn_commit(r->txn) : 0;
-    lane_ended(r->txn, err == EAGAIN);
+    err = *how == 'T' ? txn_commit(t) : 0;
+    lane_ended(t, err == EAGAIN);
     if (!err)
         ack(r);
-    if (!err && *how == 'T')
-        txn_fire(r->txn);
-    txn_free(r->txn);
+    txn_close(t);
+    later_txn(r->s, t, !err && *how == 'T');
     return err;
 }
 
@@ -373,7 +376,7 @@ static int do_introduce(struct request *r)
         return err;
     ack(r);
     if (!known)
-        watch_fire_special(r->s, "@introduceDomain");
+        later_tell_special(r->s, "@introduceDomain");
     return 0;
 }
 
@@ -385,7 +388,7 @@ static int do_release(struct request *r)
     if (err)
         return err;
     ack(r);
-    watch_fire_special(r->s, "@releaseDomain");
+    later_tell_special(r->s, "@releaseDomain");
     return 0;
 }
 

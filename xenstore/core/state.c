@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writing the state: see state.h. */
 #include "xenstore/core/state.h"
-#include "xenstore/core/txn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/watch.h"
 #include <stdarg.h>
 #include <string.h>
@@ -122,7 +122,7 @@ static void dump_conn(struct sbuf *b, struct conn *c, bool live)
 {
     uint32_t in, at; /* where in the stream of bytes to the other side the queue begins */
 
-    state_put(b, REC_CONN, "uuu", c->key, c->last_tx, c->overflow);
+    state_put(b, REC_CONN, "uuu", c->key, c->last_tx, c->overflow || c->again);
     for (const struct watch *w = c->watches; w; w = w->next)
         state_put(b, REC_WATCH, "uuuss", c->key, (uint32_t)w->depth, w->relative, w->path, w->token);
     for (struct txn *t = c->txns; t; t = t->next)
@@ -146,6 +146,9 @@ static void dump_rules(struct store *s, struct sbuf *b)
             dump_account(b, i * ACCOUNTS_PER_PAGE + k, &s->accounts[i][k]);
     for (uint32_t i = 0; i < SPECIAL_COUNT; i++)
         state_put(b, REC_SPECIAL, "up", i, s->special[i]);
+    for (int d = -1; (d = later_purged(s, (unsigned)(d + 1))) >= 0;)
+        state_put(b, REC_GONE, "u", (uint32_t)d);
+    state_put(b, REC_LATER, "u", (uint32_t)later_untold(s));
 }
 
 static void dump_users(struct store *s, struct sbuf *b, bool live)
@@ -161,6 +164,7 @@ void state_dump(struct store *s, struct sbuf *b, bool live)
 {
     char path[PATH_BUF] = "/";
 
+    later_finish(s);
     dump_rules(s, b);
     tree_walk(s->live.root, path, 1, dump_node, b);
     dump_users(s, b, live); /* behind the nodes that transactions have changed */
@@ -239,6 +243,14 @@ void journal_begin(struct conn *c)
         __atomic_store_n(c->store->journal->running, c->key + 1, __ATOMIC_RELAXED);
 }
 
+void journal_keep(struct store *s)
+{
+    struct journal *j = s->journal;
+
+    if (j && !j->buf.failed)
+        __atomic_store_n(j->committed, j->buf.used, __ATOMIC_RELEASE);
+}
+
 void journal_commit(struct conn *c)
 {
     struct journal *j = c->store->journal;
@@ -250,7 +262,6 @@ void journal_commit(struct conn *c)
         c->ops->position(c, &in, &out);
         state_put(&j->buf, REC_DONE, "uu", c->key, in - (uint32_t)(c->in_end - c->in_start));
     }
-    if (!j->buf.failed)
-        __atomic_store_n(j->committed, j->buf.used, __ATOMIC_RELEASE);
+    journal_keep(c->store);
     __atomic_store_n(j->running, 0, __ATOMIC_RELEASE);
 }

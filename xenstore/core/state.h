@@ -53,6 +53,7 @@ enum record {
     REC_IN,        /* uub: key, position in the stream behind the bytes, bytes of a request that is not whole */
     REC_DONE,      /* uu: key, position in the stream behind the last request that was executed */
     REC_RESET,     /* u: key */
+    REC_LATER,     /* u: events of changes before this are to come (later.h) */
     REC_COUNT
 };
 
@@ -82,6 +83,8 @@ void journal_domain(struct store *s, const struct domain *d);
 void journal_out(struct conn *c, const struct msg *m);
 /* Before c's turn ends: what of its input is not executed. */
 void journal_in(struct conn *c);
+/* All that was put down counts. */
+void journal_keep(struct store *s);
 /* A request of c begins; it is done. */
 void journal_begin(struct conn *c);
 void journal_commit(struct conn *c);

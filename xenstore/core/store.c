@@ -2,8 +2,10 @@
 /* The store's beginning and end: see store.h. */
 #include "xenstore/core/store.h"
 #include "xenstore/core/conn.h"
+#include "xenstore/core/later.h"
 #include "xenstore/core/view.h"
 #include "xenstore/core/watch.h"
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +38,15 @@ bool store_init(struct store *s, const struct host_ops *ops)
 {
     static const struct actor domain0 = { 0, NO_TARGET };
     struct perms *root = only_domain0();
-    bool made, ok = root;
+    bool made, ok;
 
     memset(s, 0, sizeof(*s));
     s->ops = ops;
+    ok = later_init(s) && root;
     lane_init(s);
     quota_defaults(s->limits);
     s->gen = 1;
-    s->live.root = ok ? node_new((struct comp){ "", 0 }, root, NULL, 1) : NULL;
+    s->live.root = root ? node_new((struct comp){ "", 0 }, root, NULL, 1) : NULL;
     if (!s->live.root)
         perms_put(root);
     for (int i = 0; i < SPECIAL_COUNT; i++)
@@ -65,7 +68,9 @@ void store_free(struct store *s)
         s->domains = d->next;
         free(d);
     }
+    later_free(s);
     node_put(s->live.root);
+    tree_reap(UINT_MAX);
     ledger_free(&s->live.ledger);
     for (int i = 0; i < SPECIAL_COUNT; i++)
         perms_put(s->special[i]);

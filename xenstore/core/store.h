@@ -14,6 +14,7 @@
 
 struct conn;
 struct journal;
+struct later;
 struct store;
 struct watch;
 
@@ -74,6 +75,10 @@ struct store {
     struct lane lane;
     struct watch **watch_hash[WATCH_SEGMENTS]; /* watch.c */
     size_t watch_buckets, watch_count;
+    struct watch *watch_cursor; /* the next of those that are being told (watch_tell) */
+    bool watch_held;            /* there it is kept between turns: buckets must not be split */
+    struct later *later;        /* what is put off (later.c) */
+    unsigned work;              /* done in this turn: about a third of a microsecond each */
     struct perms *special[SPECIAL_COUNT]; /* of @introduceDomain, @releaseDomain: who is told */
     char update_path[256];                /* what live-update will start, if it was said */
     char scratch[4096 + 1];               /* where replies are put together */

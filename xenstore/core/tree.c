@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REAP_AT_ONCE 32 /* more than any change replaces */
+
 static uint32_t prio_key = 0x9e3779b9u;
+static struct node *doomed; /* nobody has a reference to them any more; what they refer to is still counted */
 
 void tree_seed(uint32_t key)
 {
@@ -85,28 +88,34 @@ struct node *node_get(struct node *n)
     return n;
 }
 
-static void doom(struct node **list, struct node *n)
+static void doom(struct node *n)
 {
     if (n && --n->ref == 0) {
-        n->doomed = *list;
-        *list = n;
+        n->doomed = doomed;
+        doomed = n;
     }
 }
 
-void node_put(struct node *n)
+bool tree_reap(unsigned nodes)
 {
-    struct node *list = NULL;
+    struct node *n;
 
-    doom(&list, n);
-    while ((n = list)) {
-        list = n->doomed;
-        doom(&list, n->left);
-        doom(&list, n->right);
-        doom(&list, n->kids);
+    while (nodes-- && (n = doomed)) {
+        doomed = n->doomed;
+        doom(n->left);
+        doom(n->right);
+        doom(n->kids);
         perms_put(n->perms);
         blob_put(n->value);
         free(n);
     }
+    return doomed;
+}
+
+void node_put(struct node *n)
+{
+    doom(n);
+    tree_reap(REAP_AT_ONCE);
 }
 
 /* Make *link, which hangs on something that is ours alone, ours alone too. */
@@ -350,63 +359,85 @@ static void walk_treap(const struct node *t, char *path, size_t len, tree_fn fn,
     walk_treap(t->right, path, len, fn, arg);
 }
 
-void tree_walk_kids(const struct node *dir, char *path, size_t len, tree_fn fn, void *arg)
-{
-    walk_treap(dir->kids, path, len, fn, arg);
-}
-
 void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *arg)
 {
     if (fn(arg, path, n))
         walk_treap(n->kids, path, len, fn, arg);
 }
 
-/* Put n and the siblings before it on the stack, so that the first of them is on top. */
-static void steps_push(struct steps *w, const struct node *n, size_t len)
+/* Have room for three more, which is what a step adds at most. */
+static bool steps_room(struct steps *w)
 {
-    for (; n && !w->failed; n = n->left) {
-        if (w->depth == w->room) {
-            size_t room = w->room ? 2 * w->room : 64;
-            struct steps_entry *p = realloc(w->stack, room * sizeof(*p));
+    size_t room = w->room ? 2 * w->room : 64;
+    struct steps_entry *p;
 
-            w->failed = !p;
-            if (!p)
-                return;
-            w->stack = p;
-            w->room = room;
-        }
-        w->stack[w->depth++] = (struct steps_entry){ n, len };
-    }
+    if (w->depth + 3 <= w->room)
+        return true;
+    p = realloc(w->stack, room * sizeof(*p));
+    if (!p)
+        return false;
+    w->stack = p;
+    w->room = room;
+    return true;
+}
+
+static void steps_push(struct steps *w, const struct node *n, size_t len, bool alone)
+{
+    if (n)
+        w->stack[w->depth++] = (struct steps_entry){ n, (uint32_t)len, alone };
+}
+
+static void steps_set(struct steps *w, const struct node *top, size_t len)
+{
+    w->stack = NULL;
+    w->depth = w->room = 0;
+    w->failed = false;
+    w->top = top;
+    w->top_len = len;
 }
 
 void steps_begin(struct steps *w, const struct node *root)
 {
-    *w = (struct steps){ .path = "/" };
-    steps_push(w, root, 0);
+    steps_set(w, root, 0);
+}
+
+void steps_below(struct steps *w, const struct node *dir, const char *path)
+{
+    size_t len = path[1] ? strlen(path) : 0;
+
+    memcpy(w->path, path, len);
+    steps_set(w, dir->kids, len);
 }
 
 const struct node *steps_next(struct steps *w)
 {
-    struct steps_entry top;
+    struct steps_entry e;
     size_t len;
 
-    if (!w->depth || w->failed)
-        return NULL;
-    top = w->stack[--w->depth];
-    len = top.len + 1 + top.n->name_len;
-    w->failed = len >= PATH_BUF; /* cannot be: nobody can write there */
-    if (w->failed)
-        return NULL;
-    w->path[top.len] = '/';
-    memcpy(w->path + top.len + 1, top.n->name, top.n->name_len + 1u);
-    steps_push(w, top.n->right, top.len);
-    steps_push(w, top.n->kids, len == 1 ? 0 : len);
-    return w->failed ? NULL : top.n;
+    while (w->depth || w->top) {
+        w->failed = !steps_room(w);
+        if (w->failed)
+            return NULL;
+        steps_push(w, w->top, w->top_len, false);
+        w->top = NULL;
+        e = w->stack[--w->depth];
+        if (!e.alone) { /* a treap: smaller names, this one, greater names */
+            steps_push(w, e.n->right, e.len, false);
+            steps_push(w, e.n, e.len, true);
+            steps_push(w, e.n->left, e.len, false);
+            continue;
+        }
+        len = e.len + 1u + e.n->name_len; /* always fits: nobody can write a longer path */
+        w->path[e.len] = '/';
+        memcpy(w->path + e.len + 1, e.n->name, e.n->name_len + 1u);
+        steps_push(w, e.n->kids, len == 1 ? 0 : len, false);
+        return e.n;
+    }
+    return NULL;
 }
 
 void steps_end(struct steps *w)
 {
     free(w->stack);
-    w->stack = NULL;
-    w->depth = w->room = 0;
+    steps_set(w, NULL, 0);
 }

@@ -49,7 +49,10 @@ struct node *node_new(struct comp name, struct perms *perms, struct blob *value,
 /* What a node takes, its value and its permissions as if it did not share them. */
 size_t node_bytes(const struct node *n);
 struct node *node_get(struct node *n);
+/* Give a reference back. Of what was only held by it a few nodes are freed at once, the others by tree_reap. */
 void node_put(struct node *n);
+/* Free up to `nodes` of those that wait for it. Returns whether there are more. */
+bool tree_reap(unsigned nodes);
 
 /* The node at an absolute path, or NULL; then *nearest is the last ancestor there and *rest the path from there on. Both may be NULL. */
 struct node *tree_find(struct node *root, const char *path, struct node **nearest, const char **rest);
@@ -69,21 +72,24 @@ size_t tree_kids_list(const struct node *dir, size_t from, char *buf, size_t roo
 typedef bool (*tree_fn)(void *arg, const char *path, const struct node *n);
 /* Call fn for n and everything below it, parents first. `path` is n's path, of length `len`, in a buffer of PATH_BUF. */
 void tree_walk(const struct node *n, char *path, size_t len, tree_fn fn, void *arg);
-/* The same without `dir` itself. */
-void tree_walk_kids(const struct node *dir, char *path, size_t len, tree_fn fn, void *arg);
 
-/* The same a node at a time, over a root that the caller keeps a reference to. A step
- * returns the next node, its path in `path`, or NULL at the end, or without memory (`failed`). */
+/* The same a node at a time, siblings in the order of their names, over a root that the caller keeps a reference to. A step
+ * returns the next node, its path in `path`, or NULL: at the end, or without memory (`failed`; it can be tried again). */
 struct steps {
     struct steps_entry {
         const struct node *n;
-        size_t len; /* of the path of n's parent */
+        uint32_t len; /* of the path of n's parent */
+        bool alone;   /* else with its siblings on both sides */
     } *stack;
     size_t depth, room;
+    const struct node *top; /* not yet on the stack */
+    size_t top_len;
     bool failed;
     char path[PATH_BUF];
 };
 void steps_begin(struct steps *w, const struct node *root);
+/* Only what is below `dir`, whose path is `path`. */
+void steps_below(struct steps *w, const struct node *dir, const char *path);
 const struct node *steps_next(struct steps *w);
 void steps_end(struct steps *w);
 #endif

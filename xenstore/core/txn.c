@@ -2,7 +2,6 @@
 /* Transactions: see txn.h. */
 #include "xenstore/core/txn.h"
 #include "xenstore/core/state.h"
-#include "xenstore/core/watch.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,29 +33,16 @@ int change_make(struct store *s, struct view *v, const struct actor *a, struct c
         break;
     case CHANGE_RM:
         node_put(ch->removed);
-        err = view_rm(s, v, a, ch->path, &ch->removed);
+        err = view_rm(s, v, a, ch->path, &ch->removed, &ch->uncounted);
         ch->changed = ch->removed != NULL;
         break;
     case CHANGE_PERMS:
         err = view_set_perms(s, v, a, ch->path, ch->perms);
         break;
+    case CHANGE_SPECIAL:
+        break;
     }
     return err;
-}
-
-void change_fire(struct store *s, const struct change *ch)
-{
-    struct node *n;
-
-    if (!ch->changed)
-        return;
-    if (ch->type == CHANGE_RM) {
-        watch_fire_removed(s, ch->path, ch->removed);
-        return;
-    }
-    n = tree_find(s->live.root, ch->path, NULL, NULL);
-    if (n)
-        watch_fire(s, ch->path, n->perms);
 }
 
 void change_clear(struct change *ch)
@@ -396,48 +382,54 @@ int txn_commit(struct txn *t)
     return err;
 }
 
-void txn_fire(struct txn *t)
+bool txn_news(struct txn *t, const struct change *ch)
 {
-    for (struct change *ch = t->changes; ch; ch = ch->next) {
-        struct touch *e = find_touch(t, ch->path, hash_path(ch->path));
+    struct touch *e = find_touch(t, ch->path, hash_path(ch->path));
+    bool due = ch->type == CHANGE_RM || !e->told;
 
-        if (ch->type == CHANGE_RM || !e->told)
-            change_fire(t->conn->store, ch);
-        e->told = e->told || ch->changed;
-        if (ch->type == CHANGE_RM)
-            e->told = false;
-    }
+    e->told = ch->type != CHANGE_RM && (e->told || ch->changed);
+    return due;
 }
 
-void txn_free(struct txn *t)
+void txn_close(struct txn *t)
 {
+    struct store *s = t->conn->store;
     struct txn **link = &t->conn->txns;
-    struct change *ch;
-    struct touch *e;
 
-    lane_drop(t->conn->store, t);
+    lane_drop(s, t);
     if (t->conn->key < SOCKET_KEY)
-        journal_put(t->conn->store, REC_TXN_END, "uu", t->conn->key, t->id);
+        journal_put(s, REC_TXN_END, "uu", t->conn->key, t->id);
     while (*link != t)
         link = &(*link)->next;
     *link = t->next;
-    account_of(t->conn->store, t->conn->actor.domid)->transactions--;
-    account_work(t->conn->store, t->conn->actor.domid, -(int64_t)t->bytes);
-    while ((ch = t->changes)) {
+    account_of(s, t->conn->actor.domid)->transactions--;
+    account_work(s, t->conn->actor.domid, -(int64_t)t->bytes);
+    t->conn = NULL;
+}
+
+bool txn_free_part(struct txn *t, unsigned *units)
+{
+    struct change *ch;
+    struct touch *e;
+
+    for (; *units && (ch = t->changes); --*units) {
         t->changes = ch->next;
         change_clear(ch);
         free(ch);
     }
-    for (unsigned i = 0; i < t->buckets; i++)
-        while ((e = t->touched[i])) {
-            t->touched[i] = e->next;
+    for (; *units && t->buckets; t->buckets--)
+        for (; (e = t->touched[t->buckets - 1]); *units -= *units > 0) {
+            t->touched[t->buckets - 1] = e->next;
             free(e);
         }
+    if (t->changes || t->buckets)
+        return false;
     free(t->touched);
     node_put(t->base);
     node_put(t->view.root);
     ledger_free(&t->view.ledger);
     free(t);
+    return true;
 }
 
 void txn_dump(const struct txn *t, struct sbuf *b, bool live)

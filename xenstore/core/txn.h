@@ -11,7 +11,7 @@
 #include "xenstore/core/conn.h"
 #include "xenstore/core/view.h"
 
-enum change_type { CHANGE_WRITE, CHANGE_MKDIR, CHANGE_RM, CHANGE_PERMS };
+enum change_type { CHANGE_WRITE, CHANGE_MKDIR, CHANGE_RM, CHANGE_PERMS, CHANGE_SPECIAL /* no node: one of watch_special's names */ };
 
 /* One change, to be made, made, or to be told of. */
 struct change {
@@ -21,12 +21,19 @@ struct change {
     struct perms *perms;  /* CHANGE_PERMS */
     struct node *removed; /* CHANGE_RM, once made: what went */
     bool changed;         /* making it changed something */
+    bool uncounted;       /* what went is still in the accounts (view_rm) */
     struct change *next;
 };
 
+/* What waits to be told (later.c): a change, or all of a transaction's. */
+struct notice {
+    struct notice *next;
+    struct txn *txn; /* or NULL */
+    bool begun;
+    struct change change;
+};
+
 int change_make(struct store *s, struct view *v, const struct actor *a, struct change *ch);
-/* Fire the watches for a change that was made on the live tree. */
-void change_fire(struct store *s, const struct change *ch);
 /* Give back what a change holds. */
 void change_clear(struct change *ch);
 
@@ -46,6 +53,7 @@ struct txn {
     unsigned buckets, touches;
     size_t bytes; /* counted in the account */
     bool lost; /* an earlier daemon knew what it did: its end will be EAGAIN */
+    struct notice notice;
 };
 
 int txn_start(struct conn *c, struct txn **out);
@@ -59,9 +67,12 @@ int txn_read(struct txn *t, const char *path, unsigned what);
 int txn_change(struct txn *t, struct change *ch);
 /* Bring the changes into the live tree: 0, EAGAIN (also for the sake of one in the lane), ENOSPC, ENOMEM. The transaction is still to be freed. */
 int txn_commit(struct txn *t);
-/* After a commit: tell the watches. */
-void txn_fire(struct txn *t);
-void txn_free(struct txn *t);
+/* Is this change of it to be told? To be asked once for each, in their order: of several of one node the first is. */
+bool txn_news(struct txn *t, const struct change *ch);
+/* It is over: out of its connection, the lane and the account. Then later_txn. */
+void txn_close(struct txn *t);
+/* Free it, each of its changes and paths taking one of *units. False: there is more. */
+bool txn_free_part(struct txn *t, unsigned *units);
 /* Append t to a state (state.h), with what it did if `live`, else as lost. */
 struct sbuf;
 void txn_dump(const struct txn *t, struct sbuf *b, bool live);

@@ -2,8 +2,11 @@
 /* Checked operations on a tree: see view.h. */
 #include "xenstore/core/view.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define RM_COUNTED 1000u /* nodes that a removal takes off the accounts at once */
 
 int view_get(const struct view *v, const struct actor *a, const char *path, unsigned need, struct node **out)
 {
@@ -165,17 +168,25 @@ int view_mkdir(struct store *s, struct view *v, const struct actor *a, const cha
     return err;
 }
 
-struct count {
-    struct ledger ledger;
-    bool ok;
-};
-
-static bool count_node(void *arg, const char *path, const struct node *n)
+/* Put what n and the nodes below it count for into the ledger, negative; *uncounted: they are too many, and the ledger is as it was. */
+static bool count_off(struct store *s, const struct node *n, struct ledger *l, bool *uncounted)
 {
-    struct count *c = arg;
+    unsigned most = s->loading ? UINT_MAX : RM_COUNTED;
+    struct steps w;
+    bool ok = true;
 
-    c->ok = c->ok && ledger_add(&c->ledger, n->perms->p[0].domid, -1, -(int64_t)node_bytes(n));
-    return true;
+    *uncounted = false;
+    steps_below(&w, n, "/");
+    for (; ok && n && !*uncounted; n = steps_next(&w)) {
+        ok = ledger_add(l, n->perms->p[0].domid, -1, -(int64_t)node_bytes(n));
+        *uncounted = !most--;
+        s->work++;
+    }
+    ok = ok && !w.failed;
+    steps_end(&w);
+    if (!ok || *uncounted)
+        ledger_free(l);
+    return ok;
 }
 
 /* Was the node's parent there, so that removing nothing is right? */
@@ -187,12 +198,11 @@ static int absent(const struct view *v, const char *path)
     return strchr(rest, '/') ? ENOENT : 0;
 }
 
-int view_rm(struct store *s, struct view *v, const struct actor *a, const char *path, struct node **removed)
+int view_rm(struct store *s, struct view *v, const struct actor *a, const char *path, struct node **removed, bool *uncounted)
 {
-    struct count count = { .ok = true };
+    struct ledger count = { 0 };
     struct node *n, *dir;
     size_t len = strlen(path), dir_len = path_parent_len(path, len);
-    char buf[PATH_BUF];
     int err = view_get(v, a, path, ACCESS_WRITE, &n);
 
     *removed = NULL;
@@ -200,21 +210,19 @@ int view_rm(struct store *s, struct view *v, const struct actor *a, const char *
         return err == ENOENT ? absent(v, path) : err;
     if (len == 1)
         return EINVAL;
-    memcpy(buf, path, len + 1);
-    tree_walk(n, buf, len, count_node, &count);
-    dir = count.ok ? tree_own(&v->root, path, dir_len) : NULL;
+    dir = count_off(s, n, &count, uncounted) ? tree_own(&v->root, path, dir_len) : NULL;
     err = ENOMEM;
-    if (dir && ledger_merge(&v->ledger, &count.ledger)) {
+    if (dir && ledger_merge(&v->ledger, &count)) {
         *removed = tree_remove(dir, (struct comp){ n->name, n->name_len }, s->gen + 1);
         if (*removed) {
             s->gen++;
             err = 0;
         } else {
-            for (unsigned i = 0; i < count.ledger.n; i++)
-                ledger_add(&v->ledger, count.ledger.e[i].domid, -count.ledger.e[i].nodes, -count.ledger.e[i].bytes);
+            for (unsigned i = 0; i < count.n; i++)
+                ledger_add(&v->ledger, count.e[i].domid, -count.e[i].nodes, -count.e[i].bytes);
         }
     }
-    ledger_free(&count.ledger);
+    ledger_free(&count);
     return err;
 }
 

@@ -14,8 +14,8 @@ int view_write(struct store *s, struct view *v, const struct actor *a, const cha
 /* Make the node if it is not there; *made tells. */
 int view_mkdir(struct store *s, struct view *v, const struct actor *a, const char *path, bool *made);
 /* Remove the node and all below it. *removed: what it was, a reference for the caller; NULL if it was not there (and its
- * parent is, which is no error). */
-int view_rm(struct store *s, struct view *v, const struct actor *a, const char *path, struct node **removed);
+ * parent is, which is no error). *uncounted: it is large, and still in the accounts, for later_tell to take off by and by. */
+int view_rm(struct store *s, struct view *v, const struct actor *a, const char *path, struct node **removed, bool *uncounted);
 int view_set_perms(struct store *s, struct view *v, const struct actor *a, const char *path, struct perms *perms);
 /* Put the view's node counts into the accounts; false without memory (then nothing was done). */
 bool view_settle(struct store *s, struct view *v);

@@ -39,21 +39,36 @@ static struct watch **bucket(const struct store *s, uint32_t hash)
     return slot(s, i < s->watch_buckets ? i : i - half); /* the upper half's bucket is not split off yet */
 }
 
+static void chain(struct watch **b, struct watch *w)
+{
+    w->hash_prev = b;
+    w->hash_next = *b;
+    if (*b)
+        (*b)->hash_prev = &w->hash_next;
+    *b = w;
+}
+
+static void unchain(struct watch *w)
+{
+    *w->hash_prev = w->hash_next;
+    if (w->hash_next)
+        w->hash_next->hash_prev = w->hash_prev;
+}
+
 /* One more bucket, with what belongs into it of the one it is split off. */
 static void split(struct store *s)
 {
     size_t n = s->watch_buckets, half = (size_t)1 << (63 - __builtin_clzll(n));
-    struct watch **from = slot(s, n - half), **to = slot(s, n), *w;
+    struct watch **to = slot(s, n), *w, *next;
 
     *to = NULL;
-    while ((w = *from))
+    for (w = *slot(s, n - half); w; w = next) {
+        next = w->hash_next;
         if (place_of(w->hash, 2 * half - 1) == n) {
-            *from = w->hash_next;
-            w->hash_next = *to;
-            *to = w;
-        } else {
-            from = &w->hash_next;
+            unchain(w);
+            chain(to, w);
         }
+    }
     s->watch_buckets++;
 }
 
@@ -65,7 +80,7 @@ static void grow(struct store *s)
 
     if (!n && (s->watch_hash[0] = calloc(FIRST_SEGMENT, sizeof(struct watch *))))
         s->watch_buckets = FIRST_SEGMENT;
-    if (!n || s->watch_count < n || n >> (WATCH_SEGMENTS + FIRST_BITS - 1))
+    if (!n || s->watch_count < n || n >> (WATCH_SEGMENTS + FIRST_BITS - 1) || s->watch_held)
         return;
     segment = &s->watch_hash[63 - __builtin_clzll(n) - FIRST_BITS + 1];
     if (!*segment)
@@ -80,16 +95,24 @@ void watch_free(struct store *s)
         free(s->watch_hash[i]);
 }
 
-/* Where the bucket points to the watch, or NULL. */
-static struct watch **find(struct conn *c, const char *path, const char *token)
+static bool is(const struct watch *w, const struct conn *c, uint32_t hash, const char *path, const char *token)
+{
+    return w->conn == c && w->hash == hash && !strcmp(w->path, path) && !strcmp(w->token, token);
+}
+
+/* Looked for in its bucket and in the connection's list at once: one of them may be long, by the doing of others or by its own. */
+static struct watch *find(struct conn *c, const char *path, const char *token)
 {
     struct store *s = c->store;
     uint32_t hash = hash_more(HASH_START, path, strlen(path));
-    struct watch **w = s->watch_buckets ? bucket(s, hash) : NULL;
+    struct watch *w = s->watch_buckets ? *bucket(s, hash) : NULL, *o = c->watches;
 
-    for (; w && *w; w = &(*w)->hash_next)
-        if ((*w)->conn == c && (*w)->hash == hash && !strcmp((*w)->path, path) && !strcmp((*w)->token, token))
+    for (; w && o; w = w->hash_next, o = o->next) {
+        if (is(w, c, hash, path, token))
             return w;
+        if (is(o, c, hash, path, token))
+            return o;
+    }
     return NULL;
 }
 
@@ -98,7 +121,7 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
     struct store *s = c->store;
     struct account *acc = account_of(s, c->actor.domid);
     size_t len = strlen(path) + 1;
-    struct watch *w, **b;
+    struct watch *w;
     size_t size = sizeof(*w);
     int err;
 
@@ -118,9 +141,7 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
     memcpy(w->path, path, len);
     w->token = strcpy(w->path + len, token);
     w->hash = hash_more(HASH_START, path, len - 1);
-    b = bucket(s, w->hash);
-    w->hash_next = *b;
-    *b = w;
+    chain(bucket(s, w->hash), w);
     w->prev = &c->watches;
     w->next = c->watches;
     if (w->next)
@@ -134,37 +155,42 @@ int watch_add(struct conn *c, const char *path, const char *token, bool relative
     return 0;
 }
 
-/* `slot` is where the bucket points to it. */
-static void unlink_watch(struct store *s, struct watch **slot)
+static void unlink_watch(struct watch *w)
 {
-    struct watch *w = *slot;
+    struct conn *c = w->conn;
+    struct store *s = c->store;
 
-    *slot = w->hash_next;
+    if (c->key < SOCKET_KEY)
+        journal_put(s, REC_UNWATCH, "uss", c->key, w->path, w->token);
+    if (s->watch_cursor == w)
+        s->watch_cursor = w->hash_next;
+    if (c->again == w)
+        c->again = w->next;
+    unchain(w);
     *w->prev = w->next;
     if (w->next)
         w->next->prev = w->prev;
     s->watch_count--;
-    account_of(s, w->conn->actor.domid)->watches--;
-    account_work(s, w->conn->actor.domid, -(int64_t)(sizeof(*w) + strlen(w->path) + strlen(w->token) + 2));
+    account_of(s, c->actor.domid)->watches--;
+    account_work(s, c->actor.domid, -(int64_t)(sizeof(*w) + strlen(w->path) + strlen(w->token) + 2));
     free(w);
 }
 
 int watch_remove(struct conn *c, const char *path, const char *token)
 {
-    struct watch **w = find(c, path, token);
+    struct watch *w = find(c, path, token);
 
     if (!w)
         return ENOENT;
-    if (c->key < SOCKET_KEY)
-        journal_put(c->store, REC_UNWATCH, "uss", c->key, path, token);
-    unlink_watch(c->store, w);
+    unlink_watch(w);
     return 0;
 }
 
-void watch_remove_all(struct conn *c)
+bool watch_remove_some(struct conn *c, unsigned n)
 {
-    while (c->watches)
-        watch_remove(c, c->watches->path, c->watches->token);
+    for (; n && c->watches; n--)
+        unlink_watch(c->watches);
+    return !c->watches;
 }
 
 static void send_event(const struct watch *w, const char *path)
@@ -172,10 +198,14 @@ static void send_event(const struct watch *w, const char *path)
     conn_event(w->conn, w->relative ? path + path_home_len(w->conn->actor.domid) : path, w->token);
 }
 
-void watch_fire_all(struct conn *c)
+void watch_fire_again(struct conn *c)
 {
-    for (const struct watch *w = c->watches; w; w = w->next)
+    const struct watch *w;
+
+    for (int n = 0; n < WATCHES_AGAIN && (w = c->again) && conn_hears(c); n++) {
+        c->again = w->next;
         send_event(w, w->path);
+    }
 }
 
 /* May the watcher know? `perms` are the node's. */
@@ -197,58 +227,59 @@ static bool permitted(struct store *s, const struct watch *w, const char *path, 
     return n && perms_access(n->perms, a) & ACCESS_READ;
 }
 
-/* Fire the watches on the first `len` bytes of `path`; `below` tells how many levels the change is below them. */
-static void fire_at(struct store *s, const char *path, size_t len, uint32_t hash, int below, const struct perms *perms)
-{
-    for (struct watch *w = *bucket(s, hash); w; w = w->hash_next)
-        if (w->hash == hash && !strncmp(w->path, path, len) && !w->path[len] &&
-            (w->depth == DEPTH_ALL || below <= w->depth) && permitted(s, w, path, perms))
-            send_event(w, path);
-}
-
-static void fire_exact(struct store *s, const char *path, const struct perms *perms)
+void watch_begin(struct firing *f, const char *path, const struct perms *perms, bool exact)
 {
     size_t len = strlen(path);
 
-    fire_at(s, path, len, hash_more(HASH_START, path, len), 0, perms);
+    *f = (struct firing){ .path = path, .perms = perms, .at = exact ? len : 1 };
+    f->hash = hash_more(HASH_START, path, f->at);
+    for (size_t i = 0; !exact && i < len; i++)
+        f->below += path[i] == '/' && path[i + 1];
 }
 
-void watch_fire(struct store *s, const char *path, const struct perms *perms)
+/* On to the watches on the next node of the way down to the path. False: that was the last. */
+static bool next_node(struct firing *f)
 {
-    size_t len = strlen(path);
-    uint32_t h = hash_more(HASH_START, path, 1);
-    int below = 0;
-
-    if (!s->watch_count)
-        return;
-    for (size_t i = 0; i < len; i++)
-        below += path[i] == '/' && path[i + 1];
-    fire_at(s, path, 1, h, below, perms);
-    for (size_t i = 1; i < len; i++) {
-        h = hash_more(h, path + i, 1);
-        if (i + 1 == len || path[i + 1] == '/')
-            fire_at(s, path, i + 1, h, --below, perms);
-    }
-}
-
-static bool fire_gone(void *arg, const char *path, const struct node *n)
-{
-    fire_exact(arg, path, n->perms);
+    if (!f->path[f->at])
+        return false;
+    do {
+        f->hash = hash_more(f->hash, f->path + f->at, 1);
+        f->at++;
+    } while (f->path[f->at] && f->path[f->at] != '/');
+    f->below--;
     return true;
 }
 
-void watch_fire_removed(struct store *s, const char *path, const struct node *n)
+static bool hears(struct store *s, const struct watch *w, const struct firing *f)
 {
-    size_t len = strlen(path);
-    char buf[PATH_BUF];
+    return w->hash == f->hash && !strncmp(w->path, f->path, f->at) && !w->path[f->at] &&
+           (w->depth == DEPTH_ALL || f->below <= w->depth) && permitted(s, w, f->path, f->perms);
+}
 
-    if (!s->watch_count)
-        return;
-    watch_fire(s, path, n->perms);
-    if (!n->kids)
-        return;
-    memcpy(buf, path, len + 1);
-    tree_walk_kids(n, buf, len, fire_gone, s);
+bool watch_tell(struct store *s, struct firing *f, unsigned *units)
+{
+    const struct watch *w;
+
+    if (!s->watch_buckets)
+        return true;
+    do {
+        if (!f->begun)
+            s->watch_cursor = *bucket(s, f->hash);
+        f->begun = true;
+        while ((w = s->watch_cursor)) {
+            if (!*units) {
+                s->watch_held = true;
+                return false;
+            }
+            --*units;
+            s->watch_cursor = w->hash_next;
+            if (hears(s, w, f))
+                send_event(w, f->path);
+        }
+        f->begun = false;
+        s->watch_held = false;
+    } while (next_node(f));
+    return true;
 }
 
 struct perms **watch_special(struct store *s, const char *name)
@@ -258,10 +289,4 @@ struct perms **watch_special(struct store *s, const char *name)
     if (!strcmp(name, "@releaseDomain"))
         return &s->special[1];
     return NULL;
-}
-
-void watch_fire_special(struct store *s, const char *name)
-{
-    if (s->watch_count)
-        fire_exact(s, name, *watch_special(s, name));
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue of turns: see loop.h. */
 #include "xenstore/transport/loop.h"
+#include "xenstore/core/later.h"
 
 static struct conn *first, **last = &first;
 static struct event *alarm_event;
+static struct store *store;
+static bool put_off; /* there is more for later_run */
 
 static void alarm_rings(evutil_socket_t fd, short what, void *arg)
 {
@@ -12,6 +15,8 @@ static void alarm_rings(evutil_socket_t fd, short what, void *arg)
 
 bool loop_open(struct event_base *base, struct store *s)
 {
+    store = s;
+    put_off = true; /* if it is a state that was loaded */
     alarm_event = event_new(base, -1, 0, alarm_rings, s);
     return alarm_event != NULL;
 }
@@ -55,11 +60,12 @@ static void round_of_turns(void)
 
 bool loop_once(struct event_base *base, bool wait)
 {
-    int flags = EVLOOP_ONCE | (first || !wait ? EVLOOP_NONBLOCK : 0);
+    int flags = EVLOOP_ONCE | (first || put_off || !wait ? EVLOOP_NONBLOCK : 0);
 
     if (event_base_got_break(base) || event_base_loop(base, flags) < 0)
         return false;
     round_of_turns();
+    put_off = later_run(store, LATER_PART);
     return true;
 }
 

@@ -10,7 +10,8 @@
 /* Ready the loop. False: no memory. */
 bool loop_open(struct event_base *base, struct store *s);
 void loop_close(void);
-/* Look for input, waiting for it if asked to and no turn is due, and run one round of turns; false after event_base_loopbreak. */
+/* Look for input, waiting for it if asked to and nothing is due, and run one round of turns and a part of what is put off (later.h);
+ * false after event_base_loopbreak. */
 bool loop_once(struct event_base *base, bool wait);
 /* Serve until event_base_loopbreak. */
 void loop_run(struct event_base *base);

@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STEP (256u << 10)   /* a file grows by at least that */
-#define STEP_MAX (256u << 10) /* and at most that, beyond what is wanted */
-#define PART_NODES 500u     /* written in a turn: a quarter of a millisecond */
+#define MAPPED ((size_t)1 << 36) /* addresses for a file: it is never mapped anew, which would take its size's time */
+#define STEP (128u << 10)   /* a file grows by that, beyond what is wanted */
+#define PART_NODES 250u     /* written in a turn: a tenth of a millisecond */
 #define PART_BYTES (1u << 20) /* copied or given back in a turn */
 #define SLACK (1u << 20)    /* and is written anew at twice its first size and this */
 #define RETRY_TURNS 100000u /* rounds until it is tried again, after it could not be written */
@@ -30,7 +30,7 @@ struct head {
 struct file {
     struct journal journal; /* first: the core knows it by this address */
     struct head *head;
-    size_t size; /* mapped */
+    size_t size; /* of what is mapped, what is there */
     size_t base; /* records when it was begun */
     int fd;
     struct snapshot part; /* while it is being written */
@@ -45,29 +45,28 @@ static struct file *old;  /* had its place: given back by and by */
 static char *current_path;
 static unsigned retry;
 
-static void place(struct file *f, void *mem, size_t size)
-{
-    f->head = mem;
-    f->size = size;
-    f->journal.buf.bytes = (char *)mem + sizeof(*f->head);
-    f->journal.buf.room = size - sizeof(*f->head);
-    f->journal.committed = &f->head->committed;
-    f->journal.running = &f->head->running;
-}
-
 static bool grow(struct sbuf *b, size_t room)
 {
     struct file *f = (struct file *)b;
-    size_t more = f->size / 4 < STEP_MAX ? f->size / 4 : STEP_MAX;
-    size_t size = (sizeof(*f->head) + room + more + STEP) & ~(size_t)4095;
-    void *mem;
+    size_t size = (sizeof(*f->head) + room + STEP) & ~(size_t)4095;
 
-    if (posix_fallocate(f->fd, (off_t)f->size, (off_t)(size - f->size))) /* else a full filesystem would be a signal in the middle of a request */
-        return false;
-    mem = f->head ? mremap(f->head, f->size, size, MREMAP_MAYMOVE) : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+    if (size > MAPPED || posix_fallocate(f->fd, (off_t)f->size, (off_t)(size - f->size)))
+        return false; /* else a full filesystem would be a signal in the middle of a request */
+    f->size = size;
+    b->room = size - sizeof(*f->head);
+    return true;
+}
+
+static bool map(struct file *f)
+{
+    void *mem = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+
     if (mem == MAP_FAILED)
         return false;
-    place(f, mem, size);
+    f->head = mem;
+    f->journal.buf.bytes = (char *)mem + sizeof(*f->head);
+    f->journal.committed = &f->head->committed;
+    f->journal.running = &f->head->running;
     return true;
 }
 
@@ -77,7 +76,7 @@ static void file_free(struct file *f)
         return;
     state_end(&f->part);
     if (f->head)
-        munmap(f->head, f->size);
+        munmap(f->head, MAPPED);
     close(f->fd);
     free(f);
 }
@@ -93,7 +92,7 @@ static struct file *file_new(int fd)
     }
     f->fd = fd;
     f->journal.buf.grow = grow;
-    if (grow(&f->journal.buf, 0))
+    if (map(f) && grow(&f->journal.buf, 0))
         return f;
     file_free(f);
     errno = ENOSPC;
@@ -149,7 +148,7 @@ static bool begin_anew(struct store *s)
     return true;
 }
 
-/* Behind the snapshot comes what has changed since. Returns whether that is all. */
+/* Behind the snapshot comes what has changed since, a part and as much as has come in this turn. Returns whether that is all. */
 static bool catch_up(void)
 {
     const struct sbuf *b = &current->journal.buf;
@@ -168,7 +167,11 @@ static bool go_on(struct store *s, unsigned nodes)
 {
     char path[4096];
 
-    if (!state_more(&next->part, &next->journal.buf, nodes) || (current && !catch_up()))
+    if (!state_more(&next->part, &next->journal.buf, nodes)) {
+        next->seen = current ? current->journal.buf.used : 0;
+        return false;
+    }
+    if (current && !catch_up())
         return false;
     next_path(path);
     if (!complete(next) || rename(path, current_path)) {
@@ -208,7 +211,6 @@ static void shrink(struct file *f)
         old = NULL;
         return;
     }
-    munmap((char *)f->head + size, f->size - size);
     f->size = size;
 }
 
