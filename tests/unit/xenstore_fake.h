@@ -30,7 +30,9 @@ extern struct store fake_store;
 extern char fake_log[4096]; /* the last line */
 extern unsigned fake_logs;
 extern int fake_ring_error; /* what ring_open answers */
-extern enum domain_state fake_state[64];
+#define FAKE_DOMAINS 2000
+extern enum domain_state fake_state[FAKE_DOMAINS];
+extern unsigned fake_asked; /* times the host was asked for them */
 extern long alloc_fail_at; /* count down: the allocation that makes it 0 fails; negative: none */
 
 extern char fake_update[300]; /* the program that a live update was asked for */

@@ -275,6 +275,33 @@ static void test_reset(void)
     fake_end();
 }
 
+/* Who still lives, of a thousand: asked for together. */
+static void test_domains(void)
+{
+    begin();
+    for (unsigned d = 1; d <= 1000; d++) {
+        char text[40];
+
+        CU_STR(ask_text(a, XS_INTRODUCE, 0, text, (size_t)snprintf(text, sizeof(text), "%u%c1%c1", d, 0, 0) + 1), "OK");
+    }
+    CU_STR(S(b, XS_WATCH, 0, "@releaseDomain\0t"), "OK");
+    CU_STR(fake_event(b), "@releaseDomain|t");
+    fake_state[1] = fake_state[1000] = DOMAIN_GONE;
+    fake_state[500] = DOMAIN_SHUTDOWN;
+    fake_asked = 0;
+    CU_STR(S(a, XS_CONTROL, 0, "domains"), "OK");
+    CU_ASSERT(fake_asked <= FAKE_DOMAINS / INFOS_AT_ONCE + 1);
+    CU_STR(fake_event(b), "@releaseDomain|t");
+    CU_STR(fake_event(b), "");
+    CU_STR(S(a, XS_IS_DOMAIN_INTRODUCED, 0, "1"), "F");
+    CU_STR(S(a, XS_IS_DOMAIN_INTRODUCED, 0, "2"), "T");
+    CU_STR(S(a, XS_IS_DOMAIN_INTRODUCED, 0, "500"), "T");
+    CU_STR(S(a, XS_IS_DOMAIN_INTRODUCED, 0, "1000"), "F");
+    CU_STR(S(a, XS_CONTROL, 0, "domains"), "OK");
+    CU_STR(fake_event(b), "");
+    fake_end();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -285,6 +312,7 @@ int main(void)
         {"a domain goes, and the daemon", test_release_state},
         {"a large transaction", test_transaction},
         {"all watches are reset", test_reset},
+        {"a thousand domains", test_domains},
         CU_TEST_INFO_NULL,
     };
     return suite_run("xenstore put off", NULL, tests);

@@ -98,8 +98,12 @@ xc_interface *xc_interface_open(xentoollog_logger *l, xentoollog_logger *d, unsi
 
 int xc_domain_getinfolist(xc_interface *h, uint32_t domid, unsigned max, xc_domaininfo_t *info)
 {
-    *info = played_infos[domid];
-    return 1;
+    int n = 0;
+
+    for (unsigned i = 0; i < DOMAINS; i++)
+        if (played_infos[i].domain >= domid && (unsigned)n < max)
+            info[n++] = played_infos[i];
+    return n;
 }
 
 void played_begin(void)

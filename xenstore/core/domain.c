@@ -4,6 +4,7 @@
 #include "xenstore/core/state.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct domain *domain_find(struct store *s, uint16_t domid)
 {
@@ -88,19 +89,40 @@ int domain_set_target(struct store *s, uint16_t domid, uint16_t target)
     return 0;
 }
 
+/* The state of every id there can be. False: it cannot be told. */
+static bool ask_states(struct store *s, uint8_t states[DOMID_LIMIT])
+{
+    static struct domain_info infos[INFOS_AT_ONCE];
+    unsigned first = 0, asked;
+    int n;
+
+    memset(states, DOMAIN_GONE, DOMID_LIMIT);
+    do {
+        asked = first;
+        n = s->ops->domains((uint16_t)first, infos, INFOS_AT_ONCE);
+        for (int i = 0; i < n; i++)
+            if (infos[i].domid >= first && infos[i].domid < DOMID_LIMIT) {
+                states[infos[i].domid] = (uint8_t)infos[i].state;
+                first = infos[i].domid + 1u;
+            }
+    } while (n == (int)INFOS_AT_ONCE && first > asked);
+    return n >= 0;
+}
+
 unsigned domains_refresh(struct store *s)
 {
+    static uint8_t states[DOMID_LIMIT];
     struct domain *d, *next;
     unsigned news = 0;
 
+    if (!s->domains || !ask_states(s, states))
+        return 0;
     for (d = s->domains; d; d = next) {
-        enum domain_state state = s->ops->domain_state(d->domid);
-
         next = d->next;
-        if (state == DOMAIN_GONE) {
+        if (states[d->domid] == DOMAIN_GONE) {
             news++;
             domain_release(s, d->domid);
-        } else if (state == DOMAIN_SHUTDOWN && !d->shutdown) {
+        } else if (states[d->domid] == DOMAIN_SHUTDOWN && !d->shutdown) {
             news++;
             d->shutdown = true;
             journal_domain(s, d);

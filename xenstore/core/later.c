@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define AT_ONCE 500u    /* units of what is not put off */
+#define BYTES_A_UNIT 128u /* of a path */
 #define CHANGE_UNITS 4u /* of finding a change's node, or making one */
 
 /* A domain whose nodes are looked for in a snapshot, begun with the first part. */
@@ -93,8 +94,10 @@ static bool tell_below(struct store *s, const struct change *ch, unsigned *units
         if (ch->uncounted)
             uncount(s, n);
         l->telling = s->watch_count;
-        if (l->telling)
-            watch_begin(&l->firing, l->steps.path, n->perms, true);
+        if (!l->telling)
+            continue;
+        watch_begin(&l->firing, l->steps.path, n->perms, true);
+        spend(units, (unsigned)l->firing.at / BYTES_A_UNIT);
     }
 }
 

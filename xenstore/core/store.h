@@ -35,7 +35,13 @@ struct domain {
     void *ring;
 };
 
-enum domain_state { DOMAIN_RUNS, DOMAIN_SHUTDOWN, DOMAIN_GONE };
+enum domain_state { DOMAIN_GONE, DOMAIN_RUNS, DOMAIN_SHUTDOWN };
+
+struct domain_info {
+    uint16_t domid;
+    enum domain_state state;
+};
+#define INFOS_AT_ONCE 256u
 
 struct host_ops {
     void (*log)(const char *line);
@@ -47,7 +53,8 @@ struct host_ops {
     int (*ring_open)(struct store *s, struct domain *d, uint64_t gfn, uint32_t port);
     /* Give up ring and connection of a domain that goes. */
     void (*ring_close)(struct domain *d);
-    enum domain_state (*domain_state)(uint16_t domid);
+    /* The domains there are with ids from `first` on, in their order, at most `max`. Returns how many: all if fewer; negative: who knows. */
+    int (*domains)(uint16_t first, struct domain_info *out, unsigned max);
     /* While the state is loaded: the connection that an earlier daemon called `key`, a socket. NULL: it is gone. */
     struct conn *(*adopt)(struct store *s, uint32_t key);
     /* Replace the daemon by the program `path`, which goes on from the state: soon, when this turn is over. 0 or an errno. */

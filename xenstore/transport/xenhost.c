@@ -142,20 +142,23 @@ static int ring_open(struct store *s, struct domain *d, uint64_t gfn, uint32_t p
     return 0;
 }
 
-static enum domain_state domain_state(uint16_t domid)
+static int domains(uint16_t first, struct domain_info *out, unsigned max)
 {
-    xc_domaininfo_t info;
+    static xc_domaininfo_t infos[INFOS_AT_ONCE];
+    int n;
 
     if (!control)
         control = xc_interface_open(NULL, NULL, 0);
-    if (!control)
-        return DOMAIN_RUNS;
-    if (xc_domain_getinfolist(control, domid, 1, &info) != 1 || info.domain != domid || (info.flags & XEN_DOMINF_dying))
-        return DOMAIN_GONE;
-    return info.flags & XEN_DOMINF_shutdown ? DOMAIN_SHUTDOWN : DOMAIN_RUNS;
+    n = control ? xc_domain_getinfolist(control, first, max < INFOS_AT_ONCE ? max : INFOS_AT_ONCE, infos) : -1;
+    for (int i = 0; i < n; i++) {
+        bool dying = infos[i].flags & XEN_DOMINF_dying, shutdown = infos[i].flags & XEN_DOMINF_shutdown;
+
+        out[i] = (struct domain_info){ infos[i].domain, dying ? DOMAIN_GONE : shutdown ? DOMAIN_SHUTDOWN : DOMAIN_RUNS };
+    }
+    return n;
 }
 
-const struct host_ops xen_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domain_state, socket_adopt,
+const struct host_ops xen_host = { log_line, loop_wake, loop_alarm, ring_open, ring_close, domains, socket_adopt,
                                    update_ask };
 
 static void take_events(evutil_socket_t fd, short what, void *arg)
