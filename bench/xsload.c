@@ -4,7 +4,7 @@
  *
  * The daemon's CPU time per operation (its scheduler's nanoseconds, /proc/PID/schedstat, so the noise of other programs is
  * out) with CLIENTS clients on a tree of NODES nodes, ten in a directory; then how CLIENTS clients fare that all move one
- * from one of four numbers to another by transactions, for two seconds. "floor": only the former, of one that answers without a look (xsfloor).
+ * from one of four numbers to another by transactions, for two seconds, and how many tries a transaction needed. "floor": only the former, of one that answers without a look (xsfloor).
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -26,6 +26,7 @@ struct client {
     int fd, step, node;
     uint32_t tx;
     unsigned commits, again;
+    unsigned tries, most; /* of the transaction it is at, of any */
 };
 
 static struct client clients[MAX_CLIENTS];
@@ -236,6 +237,9 @@ static void contend(struct client *c)
     case 4:
         c->commits += type != XS_ERROR;
         c->again += type == XS_ERROR;
+        c->tries++;
+        c->most = c->tries > c->most ? c->tries : c->most;
+        c->tries = type == XS_ERROR ? c->tries : 0;
     }
     send_msg(c, XS_TRANSACTION_START, 0, "", 1);
     c->step = 1;
@@ -244,7 +248,7 @@ static void contend(struct client *c)
 static void measure_contention(void)
 {
     struct pollfd p[MAX_CLIENTS];
-    unsigned commits = 0, again = 0, never = 0;
+    unsigned commits = 0, again = 0, never = 0, most = 0;
     double start = now(), cpu = daemon_us();
 
     for (unsigned i = 0; i < count; i++) {
@@ -263,10 +267,12 @@ static void measure_contention(void)
         commits += clients[i].commits;
         again += clients[i].again;
         never += !clients[i].commits;
+        most = clients[i].most > most ? clients[i].most : most;
     }
-    printf("%-34s %9.0f commits/s, %.0f %% EAGAIN, %u of %u clients without a commit, %.0f us of the daemon a commit\n",
+    printf("%-34s %9.0f commits/s, %.0f %% EAGAIN, %u of %u clients without a commit, %u tries at most, "
+           "%.0f us of the daemon a commit\n",
            "contention on 4 nodes, 2 s", commits / (now() - start), again * 100.0 / (commits + again + !commits), never, count,
-           commits ? (daemon_us() - cpu) / commits : 0);
+           most, commits ? (daemon_us() - cpu) / commits : 0);
 }
 
 int main(int argc, char **argv)

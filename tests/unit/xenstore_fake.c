@@ -10,6 +10,7 @@
 #include <string.h>
 
 struct store fake_store;
+unsigned fake_alarm;
 char fake_update[300];
 char fake_log[4096];
 unsigned fake_logs;
@@ -56,6 +57,7 @@ static void no_wake(struct conn *c)
 
 static void set_alarm(struct store *s, unsigned us)
 {
+    fake_alarm = us;
 }
 
 static int ring_open(struct store *s, struct domain *d, uint64_t gfn, uint32_t port)

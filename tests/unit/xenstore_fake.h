@@ -29,6 +29,7 @@ struct got {
 extern struct store fake_store;
 extern char fake_log[4096]; /* the last line */
 extern unsigned fake_logs;
+extern unsigned fake_alarm; /* microseconds that were asked for last */
 extern int fake_ring_error; /* what ring_open answers */
 #define FAKE_DOMAINS 2000
 extern enum domain_state fake_state[FAKE_DOMAINS];

@@ -60,6 +60,7 @@ struct conn {
     bool poisoned;             /* its next request killed the daemon before this one: refused */
     bool waiting;              /* for the lane; no request is taken meanwhile */
     unsigned lane_tries;       /* so many of its next transactions go by the lane */
+    unsigned lane_late;        /* its stay there is doubled so often */
     struct conn *next_waiting;
     struct txn *txns;
     uint32_t last_tx;

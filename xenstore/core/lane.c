@@ -13,7 +13,7 @@ static void grant(struct store *s, struct conn *c)
     s->lane.owner = c;
     s->lane.txn = NULL;
     if (c)
-        s->ops->alarm(s, LANE_US);
+        s->ops->alarm(s, LANE_US << c->lane_late);
 }
 
 /* The lane is free: the next one's turn. */
@@ -60,6 +60,10 @@ void lane_ended(struct txn *t, bool lost)
 {
     struct conn *c = t->conn;
 
+    if (lost && t->late && c->lane_late < LANE_LATE)
+        c->lane_late++;
+    if (!lost)
+        c->lane_late = 0;
     if (lost)
         c->lane_tries = LANE_TRIES;
     else if (c->lane_tries)
@@ -97,6 +101,9 @@ struct txn *lane_other(struct store *s, const struct txn *t)
 
 void lane_expired(struct store *s)
 {
-    if (s->lane.owner)
-        pass(s);
+    if (!s->lane.owner)
+        return;
+    if (s->lane.txn)
+        s->lane.txn->late = true;
+    pass(s);
 }

@@ -2,7 +2,9 @@
 /*
  * The lane: how those who lost a transaction get theirs through. One at a time: the others' starts wait in their order, so that
  * they do not do work which will be lost; and what the one in the lane has read is kept for it, commits of others against it
- * lose. Its stay is limited (LANE_US), so that nobody can hold up the rest. Who never loses never meets the lane.
+ * lose. Its stay is limited (LANE_US), so that nobody can hold up the rest. Who was there, too late, and lost for that may stay twice as
+ * long the next time, and so on (LANE_LATE times): so how often a client loses in a row to other transactions is bounded, on a
+ * slow machine too: once, and once for each time that its stay was doubled. Who never loses never meets the lane.
  */
 #ifndef XENSTORE_CORE_LANE_H
 #define XENSTORE_CORE_LANE_H
@@ -13,6 +15,7 @@ struct store;
 struct txn;
 
 #define LANE_US 20000 /* longest stay, microseconds */
+#define LANE_LATE 5   /* times that it is doubled */
 #define LANE_TRIES 8  /* after a loss, so many transactions go by the lane */
 
 struct lane {

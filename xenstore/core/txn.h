@@ -53,6 +53,7 @@ struct txn {
     unsigned buckets, touches;
     size_t bytes; /* counted in the account */
     bool lost; /* an earlier daemon knew what it did: its end will be EAGAIN */
+    bool late; /* its time in the lane was over */
     struct notice notice;
 };
 
