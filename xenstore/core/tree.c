@@ -51,6 +51,14 @@ void blob_put(struct blob *b)
         free(b);
 }
 
+static uint64_t lead_of(struct comp name)
+{
+    uint64_t lead = 0;
+
+    memcpy(&lead, name.s, name.len < sizeof(lead) ? name.len : sizeof(lead));
+    return __builtin_bswap64(lead);
+}
+
 /* The name begins in the padding. */
 static size_t node_size(size_t name_len)
 {
@@ -69,6 +77,7 @@ struct node *node_new(struct comp name, struct perms *perms, struct blob *value,
     n->perms = perms;
     n->value = value;
     n->span = (uint32_t)name.len + 1;
+    n->lead = lead_of(name);
     n->name_len = (uint16_t)name.len;
     memcpy(n->name, name.s, name.len);
     n->name[name.len] = 0;
@@ -141,20 +150,36 @@ static struct node *own(struct node **link)
     return c;
 }
 
-static int compare(struct comp name, const struct node *n)
-{
-    size_t len = name.len < n->name_len ? name.len : n->name_len;
-    int d = memcmp(name.s, n->name, len);
+/* A name that is looked for. */
+struct key {
+    struct comp name;
+    uint64_t lead;
+};
 
-    return d ? d : (int)name.len - (int)n->name_len;
+static struct key key_of(struct comp name)
+{
+    return (struct key){ name, lead_of(name) };
+}
+
+/* The order of names: that of their bytes. */
+static int compare(const struct key *k, const struct node *n)
+{
+    size_t len = k->name.len < n->name_len ? k->name.len : n->name_len;
+    int d;
+
+    if (k->lead != n->lead)
+        return k->lead < n->lead ? -1 : 1;
+    d = len > sizeof(k->lead) ? memcmp(k->name.s, n->name, len) : 0;
+    return d ? d : (int)k->name.len - (int)n->name_len;
 }
 
 static struct node *find_kid(const struct node *dir, struct comp name)
 {
+    const struct key k = key_of(name);
     struct node *n = dir->kids;
     int d;
 
-    while (n && (d = compare(name, n)))
+    while (n && (d = compare(&k, n)))
         n = d < 0 ? n->left : n->right;
     return n;
 }
@@ -182,6 +207,7 @@ struct node *tree_find(struct node *root, const char *path, struct node **neares
 /* Own the way to `name` in dir's treap. Returns its node, or NULL; *ok tells "not there" (true) from "no memory". */
 static struct node *own_kid(struct node *dir, struct comp name, bool *ok)
 {
+    const struct key k = key_of(name);
     struct node **link = &dir->kids, *n;
     int d;
 
@@ -192,7 +218,7 @@ static struct node *own_kid(struct node *dir, struct comp name, bool *ok)
             *ok = false;
             return NULL;
         }
-        d = compare(name, n);
+        d = compare(&k, n);
         if (!d)
             return n;
         link = d < 0 ? &n->left : &n->right;
@@ -218,7 +244,7 @@ static void respan(struct node *n)
 }
 
 /* Cut treap t into names below and above `name`. */
-static void split(struct node *t, struct comp name, struct node **lo, struct node **hi)
+static void split(struct node *t, const struct key *name, struct node **lo, struct node **hi)
 {
     if (!t) {
         *lo = *hi = NULL;
@@ -236,19 +262,19 @@ static void split(struct node *t, struct comp name, struct node **lo, struct nod
 
 bool tree_insert(struct node *dir, struct node *kid, uint64_t gen)
 {
-    struct comp name = { kid->name, kid->name_len };
+    const struct key name = key_of((struct comp){ kid->name, kid->name_len });
     struct node **link = &dir->kids;
     uint32_t prio = prio_of(kid);
     bool ok;
 
-    own_kid(dir, name, &ok);
+    own_kid(dir, name.name, &ok);
     if (!ok)
         return false;
     while (*link && prio_of(*link) >= prio) {
         (*link)->span += kid->name_len + 1u;
-        link = compare(name, *link) < 0 ? &(*link)->left : &(*link)->right;
+        link = compare(&name, *link) < 0 ? &(*link)->left : &(*link)->right;
     }
-    split(*link, name, &kid->left, &kid->right);
+    split(*link, &name, &kid->left, &kid->right);
     respan(kid);
     *link = kid;
     dir->kgen = gen;
@@ -285,6 +311,7 @@ static bool own_spines(struct node *n)
 
 struct node *tree_remove(struct node *dir, struct comp name, uint64_t gen)
 {
+    const struct key k = key_of(name);
     struct node **link = &dir->kids, *n;
     bool ok;
 
@@ -293,7 +320,7 @@ struct node *tree_remove(struct node *dir, struct comp name, uint64_t gen)
         return NULL;
     while (*link != n) {
         (*link)->span -= n->name_len + 1u;
-        link = compare(name, *link) < 0 ? &(*link)->left : &(*link)->right;
+        link = compare(&k, *link) < 0 ? &(*link)->left : &(*link)->right;
     }
     *link = merge(n->left, n->right);
     n->left = n->right = NULL;

@@ -21,7 +21,13 @@ struct blob {
     char data[];
 };
 
+/* What a search looks at comes first and together: of a node on the way it needs a line of the cache, seldom two. */
 struct node {
+    struct node *left, *right; /* siblings with smaller and greater names */
+    uint64_t lead;             /* the name's first eight bytes as a number of their order, then zeros */
+    struct node *kids;         /* root of the children's treap */
+    struct perms *perms;
+    struct blob *value; /* NULL: empty */
     uint32_t ref;
     uint32_t span; /* bytes of the names (each with a NUL) in this node's part of its treap */
     union {
@@ -29,10 +35,6 @@ struct node {
         struct node *doomed; /* while a subtree is being freed */
     };
     uint64_t kgen;
-    struct node *left, *right; /* siblings with smaller and greater names */
-    struct node *kids;         /* root of the children's treap */
-    struct perms *perms;
-    struct blob *value; /* NULL: empty */
     uint16_t name_len;
     char name[];
 };
