@@ -20,7 +20,7 @@ XENSTORE_PLAYED := tests/unit/xenstore_played.c $(XENSTORE_CORE) \
 $(eval $(call unit_test,xenstore_host_test,tests/unit/xenstore_host_test.c $(XENSTORE_PLAYED),,-levent_core))
 $(eval $(call unit_test,xenstore_crash_test,tests/unit/xenstore_crash_test.c $(XENSTORE_PLAYED),-include tests/unit/xenstore_dying.h,-levent_core))
 
-# The same target under libFuzzer: build/fuzz/xenstore -max_total_time=60
+# The same target under libFuzzer: build/fuzz/xenstore -max_total_time=60 NEW tests/fuzz/corpus/xenstore
 $(B)/fuzz/xenstore: tests/fuzz/xenstore.c $(XENSTORE_TESTED)
 	@mkdir -p $(@D)
 	clang -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -I. -Itests/unit $(XENSTORE_FLAKY) -o $@ $^

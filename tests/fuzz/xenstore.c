@@ -3,7 +3,8 @@
  * Fuzz target for xenstore's wire and core: the input is a list of steps of three clients, two of them unprivileged. A step is
  * a byte (low two bits: what, next two: who), a length byte, and bytes: sent as they are, or as the payload of a message
  * whose type and transaction come first. After it all, the store must be whole and everything freed.
- * With clang: make build/fuzz/xenstore. Short runs of random steps are part of `make test` (tests/unit/xenstore_fuzz_test.c).
+ * With clang: make build/fuzz/xenstore, then build/fuzz/xenstore -max_total_time=60 NEW tests/fuzz/corpus/xenstore, whose files are of
+ * this form, one for each operation and oddity. A short run is part of `make test` (tests/unit/xenstore_fuzz_test.c).
  */
 #include "xenstore_fake.h"
 #include <stdint.h>
