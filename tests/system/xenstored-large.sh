@@ -2,14 +2,10 @@
 # SPDX-License-Identifier: MIT
 # limit: 240
 # A large registry, without a hypervisor: while its state file is written anew, a part a turn, clients are served, and a death in the middle
-# of it loses nothing; so does one after it. Environment: BUILD, OUT (as tests/run gives them).
+# of it loses nothing; so does one after it. Environment: BUILD, OUT, TOP (as tests/run gives them).
 set -u
-run=$OUT/run
-log=$OUT/xenstored.log
-cp "$BUILD/xenstore/xenstored" "$OUT/daemon" # a process name of this test alone
-"$OUT/daemon" --no-domain-ring --log "$log" --rundir "$run" || exit 1
-supervisor=$(pgrep -o -x -f "$OUT/daemon --no-domain-ring --log $log --rundir $run")
-trap 'kill $supervisor' EXIT
+. "$TOP/tests/system/lib/xenstored.sh"
+start_xenstored
 
 python3 - "$run" "$supervisor" <<'END' || { tail -n 20 "$log"; exit 1; }
 import os, random, signal, socket, struct, subprocess, sys, time

@@ -4,11 +4,8 @@
 # python3-pyxs (Debian's package) against our xenstored, without a hypervisor: client, errors, transactions, monitor, a router that several
 # threads share; then all of it once more after a live update and after a death of the daemon (Debian's python3, whose package it is).
 set -u
-run=$OUT/run
-cp "$BUILD/xenstore/xenstored" "$OUT/daemon" # a process name of this test alone
-"$OUT/daemon" --no-domain-ring --log "$OUT/xenstored.log" --rundir "$run" || exit 1
-supervisor=$(pgrep -o -x -f "$OUT/daemon --no-domain-ring --log $OUT/xenstored.log --rundir $run")
-trap 'kill $supervisor' EXIT
+. "$TOP/tests/system/lib/xenstored.sh"
+start_xenstored
 
 cat >"$OUT/conform.py" <<'END'
 import copy, errno, sys, threading
@@ -179,11 +176,11 @@ with pyxs.Client(unix_socket_path=PATH) as a, pyxs.Client(unix_socket_path=PATH)
     assert checks == 48
 END
 conform() {
-    timeout 20 /usr/bin/python3 "$OUT/conform.py" "$run/socket" || { echo "FAIL $1"; tail -n 5 "$OUT/xenstored.log"; exit 1; }
+    timeout 20 /usr/bin/python3 "$OUT/conform.py" "$run/socket" || { echo "FAIL $1"; tail -n 5 "$log"; exit 1; }
 }
 conform "the daemon as it started"
 kill -HUP "$supervisor"
 conform "after a live update"
 kill -KILL "$(pgrep -P "$supervisor")"
 conform "after a death"
-grep -q "live update" "$OUT/xenstored.log" && grep -q "the daemon died" "$OUT/xenstored.log"
+grep -q "live update" "$log" && grep -q "the daemon died" "$log"

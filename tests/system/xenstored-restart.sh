@@ -2,16 +2,12 @@
 # SPDX-License-Identifier: MIT
 # limit: 90
 # xenstored is replaced under load, and dies, without a hypervisor: what clients on its socket see of a live update (nothing), and
-# what a death leaves (everything but the connections). Environment: BUILD, OUT (as tests/run gives them).
+# what a death leaves (everything but the connections). Environment: BUILD, OUT, TOP (as tests/run gives them).
 set -u
-run=$OUT/run
-log=$OUT/xenstored.log
-cp "$BUILD/xenstore/xenstored" "$OUT/daemon" # a process name of this test alone
-"$OUT/daemon" --no-domain-ring --log "$log" --rundir "$run" || exit 1
-supervisor=$(pgrep -o -x -f "$OUT/daemon --no-domain-ring --log $log --rundir $run")
-trap 'kill $supervisor 2>/dev/null' EXIT
+. "$TOP/tests/system/lib/xenstored.sh"
+start_xenstored
 
-python3 - "$run/socket" "$supervisor" "$OUT/daemon" <<'END' || { tail -n 20 "$log"; exit 1; }
+python3 - "$run/socket" "$supervisor" "$daemon" <<'END' || { tail -n 20 "$log"; exit 1; }
 import os, random, signal, socket, struct, subprocess, sys, threading, time
 
 PATH, SUPERVISOR, PROGRAM = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -193,7 +189,7 @@ while kill -0 "$supervisor" 2>/dev/null && [ $i -lt 100 ]; do sleep 0.05; i=$((i
 grep -q "the daemon died" "$log" || { echo "the log does not tell of the deaths"; exit 1; }
 
 # no room for the state: the log says so, clients do not notice, and no half state stays
-(ulimit -f 4096 && exec "$OUT/daemon" --foreground --no-domain-ring --log "$log.full" --rundir "$run") & # 2 MiB
+(ulimit -f 4096 && exec "$daemon" --foreground --no-domain-ring --log "$log.full" --rundir "$run") & # 2 MiB
 supervisor=$!
 python3 - "$run/socket" <<'END' || { tail -n 20 "$log.full"; exit 1; }
 import socket, struct, sys, time
