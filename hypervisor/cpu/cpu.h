@@ -27,6 +27,7 @@ struct hvcpu {
     struct regs regs;      /* rax, rsp, rip, rflags valid between runs too */
     struct p2m *p2m;
     void *vmcb;            /* the vendor's own: SVM the VMCB, VMX a struct vmx */
+    struct vlapic *lapic;  /* its local APIC, irq/vlapic.h */
     void *fpu;             /* XSAVE area, 64-byte aligned */
     uint64_t xcr0, tsc_aux, tsc_offset;
     uint64_t spec_ctrl;
@@ -79,6 +80,7 @@ struct cpu_ops {
     bool (*can_take_interrupt)(const struct hvcpu *v); /* IF=1, no shadow, nothing pending */
     bool (*in_shadow)(const struct hvcpu *v);          /* the instruction after STI or MOV SS is next */
     void (*clear_shadow)(struct hvcpu *v);
+    bool (*delivers)(const struct hvcpu *v);           /* what is requested of v->lapic the CPU delivers itself in the next run */
     void (*inject_interrupt)(struct hvcpu *v, uint8_t vector);
     void (*inject_exception)(struct hvcpu *v, uint8_t vector, bool has_error, uint32_t error);
     void (*inject_nmi)(struct hvcpu *v);

@@ -10,10 +10,10 @@
 #include "lib/log.h"
 
 enum vmcs_field {
-    F_VPID = 0x0000, F_GUEST_SEL = 0x0800, F_HOST_ES = 0x0c00, F_HOST_CS = 0x0c02, F_HOST_SS = 0x0c04, F_HOST_DS = 0x0c06,
+    F_VPID = 0x0000, F_GUEST_SEL = 0x0800, F_INTERRUPT_STATUS = 0x0810, F_HOST_ES = 0x0c00, F_HOST_CS = 0x0c02, F_HOST_SS = 0x0c04, F_HOST_DS = 0x0c06,
     F_HOST_FS = 0x0c08, F_HOST_GS = 0x0c0a, F_HOST_TR = 0x0c0c,
     F_IO_BITMAP_A = 0x2000, F_IO_BITMAP_B = 0x2002, F_MSR_BITMAP = 0x2004, F_TSC_OFFSET = 0x2010, F_VIRTUAL_APIC = 0x2012,
-    F_EPTP = 0x201a, F_GUEST_PHYSICAL = 0x2400, F_LINK = 0x2800, F_DEBUGCTL = 0x2802, F_PAT = 0x2804, F_EFER = 0x2806,
+    F_EPTP = 0x201a, F_EOI_EXITS = 0x201c, F_GUEST_PHYSICAL = 0x2400, F_LINK = 0x2800, F_DEBUGCTL = 0x2802, F_PAT = 0x2804, F_EFER = 0x2806,
     F_PDPTE0 = 0x280a, F_HOST_PAT = 0x2c00, F_HOST_EFER = 0x2c02,
     F_PIN = 0x4000, F_PROC = 0x4002, F_EXCEPTIONS = 0x4004, F_PF_MASK = 0x4006, F_PF_MATCH = 0x4008, F_CR3_TARGETS = 0x400a,
     F_EXIT = 0x400c, F_EXIT_STORE_COUNT = 0x400e, F_EXIT_LOAD_COUNT = 0x4010, F_ENTRY = 0x4012, F_ENTRY_LOAD_COUNT = 0x4014,
@@ -55,7 +55,8 @@ enum vmx_event_type { VMX_INTERRUPT = 0, VMX_NMI = 2, VMX_EXCEPTION = 3, VMX_PRI
 struct vmx_caps {
     uint32_t revision, pin, proc, proc2, exit, entry; /* the controls as every VMCS begins */
     uint32_t timer_1ms;                               /* of the preemption timer; 0: there is none */
-    uint64_t io_bitmap, msr_bitmap;                   /* mpa */
+    uint32_t direct;                                  /* secondary controls with which it delivers what the virtual APIC requests; 0: it cannot */
+    uint64_t io_bitmap, msr_bitmap, direct_msr_bitmap; /* mpa; the last one while it does */
 };
 extern struct vmx_caps vmx_caps;
 
@@ -64,6 +65,7 @@ struct vmx {
     int cpu;                    /* where it is loaded, -1 nowhere */
     bool launched;              /* since it was loaded */
     bool nmi_wanted;            /* an NMI waits for a window */
+    bool direct;                /* the VMCS is set for vmx_caps.direct */
     uint32_t shadow;            /* interruptibility, between exit and entry */
     uint32_t event, event_error, event_length; /* to inject, when hvcpu.event_pending */
     uint32_t proc, entry, timer; /* as last written */

@@ -5,6 +5,7 @@
  * in a VMCS: they stay in the registers between exit and entry, since the hypervisor uses none of them (see vmx_load).
  */
 #include "cpu/vmcs.h"
+#include "irq/vlapic.h"
 #include "lib/bits.h"
 #include "lib/stall.h"
 #include "lib/string.h"
@@ -200,6 +201,7 @@ static bool vmx_can_take_interrupt(const struct hvcpu *v)
     return !v->event_pending && (v->regs.rflags & RFLAGS_IF) && !(m->shadow & SHADOW_STI_MOVSS);
 }
 
+static bool vmx_delivers(const struct hvcpu *v) { return vmx_caps.direct && vlapic_direct(v->lapic); }
 static bool vmx_in_shadow(const struct hvcpu *v) { return ((const struct vmx *)v->vmcb)->shadow & SHADOW_STI_MOVSS; }
 static void vmx_clear_shadow(struct hvcpu *v) { ((struct vmx *)v->vmcb)->shadow &= ~SHADOW_STI_MOVSS; }
 
@@ -386,6 +388,23 @@ static void write_if_new(enum vmcs_field f, uint32_t *was, uint64_t is)
         vmwrite(f, *was = (uint32_t)is);
 }
 
+static uint32_t *apic_page(const struct vmx *m) { return mfn_to_virt(m->virtual_apic); }
+
+/* Interrupts that the virtual APIC requests are delivered, and their ends taken, without an exit where the CPU can and the guest's APIC is
+ * in x2APIC mode: "virtualize x2APIC mode", APIC-register virtualization, virtual-interrupt delivery (30.2, 30.5). */
+static void hand_over_apic(const struct hvcpu *v)
+{
+    struct vmx *m = v->vmcb;
+    bool direct = vmx_delivers(v);
+    if (m->direct != direct) {
+        m->direct = direct;
+        vmwrite(F_PROC2, vmx_caps.proc2 | (direct ? vmx_caps.direct : 0));
+        vmwrite(F_MSR_BITMAP, direct ? vmx_caps.direct_msr_bitmap : vmx_caps.msr_bitmap);
+    }
+    if (direct)
+        vmwrite(F_INTERRUPT_STATUS, vlapic_give(v->lapic, apic_page(m)));
+}
+
 /*
  * The preemption timer bounds a stay with interrupts off. Hardware leaves the guest at a host interrupt whatever its RFLAGS.IF
  * says; Bochs does not if IF was 0 at the entry, and without the timer a guest that never sets it would keep its CPU.
@@ -404,6 +423,7 @@ static void write_entry(struct hvcpu *v)
     if (c->timer_1ms)
         write_if_new(F_TIMER, &m->timer, v->regs.rflags & RFLAGS_IF ? ~0u : c->timer_1ms);
     write_event(v);
+    hand_over_apic(v);
 }
 
 static void read_exit(struct hvcpu *v, struct vmexit *x)
@@ -435,6 +455,8 @@ static void vmx_run(struct hvcpu *v, struct vmexit *x)
     stall_end();
     int failed = vmx_enter(&v->regs, m->launched);
     stall_begin();
+    if (m->direct)
+        vlapic_take(v->lapic, apic_page(m));
     bit_clear(&v->p2m->running_on, this_cpu_id());
     __atomic_fetch_add(&this_cpu(guest_exits), 1, __ATOMIC_SEQ_CST);
     if (failed) {
@@ -469,6 +491,7 @@ const struct cpu_ops vmx_ops = {
     .get_mode = vmx_get_mode,
     .set_efer = vmx_set_efer,
     .can_take_interrupt = vmx_can_take_interrupt,
+    .delivers = vmx_delivers,
     .in_shadow = vmx_in_shadow,
     .clear_shadow = vmx_clear_shadow,
     .inject_interrupt = vmx_inject_interrupt,

@@ -25,6 +25,8 @@
 #define EPT_1G BIT(17)
 #define EPTP_WB_4_LEVELS (6 | 3 << 3)
 #define MAX_VPID 0xffffu
+/* Virtualize x2APIC mode, APIC-register virtualization, virtual-interrupt delivery. */
+#define PROC2_DIRECT (uint32_t)(BIT(4) | BIT(8) | BIT(9))
 
 struct vmx_caps vmx_caps;
 static PERCPU(const struct hvcpu *, current); /* whose VMCS is current and whose other registers are loaded here */
@@ -105,6 +107,9 @@ static bool choose_all(void)
             ok = false;
         }
     pt_ept.max_order = memory & EPT_1G ? ORDER_1G : memory & EPT_2M ? ORDER_2M : ORDER_4K;
+    if ((allowed(PROC2) >> 32 & PROC2_DIRECT) == PROC2_DIRECT)
+        c->direct = PROC2_DIRECT;
+    log_info("VT-x: interrupts of guests in x2APIC mode are delivered %s", c->direct ? "by the CPU" : "by injection, one exit or more each");
     c->revision = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
     if (c->pin & PIN_TIMER)
         c->timer_1ms = (uint32_t)MAX(tsc_khz() >> (rdmsr(MSR_VMX_MISC) & 31), 1ull);
@@ -114,11 +119,13 @@ static bool choose_all(void)
 /* --- switching it on --- */
 
 /* Reads of the MSRs 0 to 1FFFh are the first KiB of the map, C0000000h to C0001FFFh the second; then writes alike. */
-static void msr_allow(uint8_t *map, uint32_t msr)
+static void msr_allow(uint8_t *map, uint32_t msr, bool read, bool write)
 {
     uint32_t n = msr & 0x1fff, at = (msr >= 0xc0000000 ? 1024 : 0) + n / 8;
-    map[at] &= (uint8_t) ~(1u << n % 8);
-    map[at + 2048] &= (uint8_t) ~(1u << n % 8);
+    if (read)
+        map[at] &= (uint8_t) ~(1u << n % 8);
+    if (write)
+        map[at + 2048] &= (uint8_t) ~(1u << n % 8);
 }
 
 /* MSRs that guests own outright, either in the VMCS or switched with the vCPU. */
@@ -127,17 +134,32 @@ static const uint32_t guest_msrs[] = {
     MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_PAT,
 };
 
+/* Registers of the local APIC that are the page's while the CPU delivers: without that control they would be the machine's own. */
+static void allow_apic(uint8_t *map)
+{
+    msr_allow(map, MSR_X2APIC + 0x08, true, true);  /* TPR */
+    msr_allow(map, MSR_X2APIC + 0x0a, true, false); /* PPR */
+    msr_allow(map, MSR_X2APIC + 0x0b, false, true); /* EOI */
+    for (unsigned i = 0; i < 8; i++) {
+        msr_allow(map, MSR_X2APIC + 0x10 + i, true, false); /* ISR */
+        msr_allow(map, MSR_X2APIC + 0x20 + i, true, false); /* IRR */
+    }
+}
+
 static int make_maps(void)
 {
-    mfn_t io = frame_alloc(1), msr = frame_alloc(0);
-    if (!mfn_valid_value(io) || !mfn_valid_value(msr))
+    mfn_t io = frame_alloc(1), msr = frame_alloc(0), direct = frame_alloc(0);
+    if (!mfn_valid_value(io) || !mfn_valid_value(msr) || !mfn_valid_value(direct))
         return -ENOMEM;
     memset(mfn_to_virt(io), 0xff, 2 * PAGE_SIZE);
     memset(mfn_to_virt(msr), 0xff, PAGE_SIZE);
     for (unsigned i = 0; i < ARRAY_SIZE(guest_msrs); i++)
-        msr_allow(mfn_to_virt(msr), guest_msrs[i]);
+        msr_allow(mfn_to_virt(msr), guest_msrs[i], true, true);
+    memcpy(mfn_to_virt(direct), mfn_to_virt(msr), PAGE_SIZE);
+    allow_apic(mfn_to_virt(direct));
     vmx_caps.io_bitmap = mfn_to_mpa(io).v;
     vmx_caps.msr_bitmap = mfn_to_mpa(msr).v;
+    vmx_caps.direct_msr_bitmap = mfn_to_mpa(direct).v;
     return 0;
 }
 
@@ -250,6 +272,8 @@ static void init_controls(struct vmx *m)
     };
     for (unsigned i = 0; i < ARRAY_SIZE(init); i++)
         vmwrite(init[i].f, init[i].v);
+    for (unsigned i = 0; c->direct && i < 4; i++) /* no end of interrupt is an exit */
+        vmwrite(F_OF(F_EOI_EXITS, i), 0);
     if (c->timer_1ms)
         vmwrite(F_TIMER, m->timer = ~0u);
     m->proc = c->proc;

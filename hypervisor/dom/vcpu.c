@@ -64,6 +64,7 @@ int vcpu_create(struct domain *d, unsigned id)
     v->dom = d;
     v->id = id;
     v->hv.p2m = &d->p2m;
+    v->hv.lapic = &v->lapic;
     info_default(v);
     sched_unit_init(&v->sched, id % nr_cpus, &d->sched);
     v->sched.who = id | (uint32_t)d->id << 16;
@@ -160,9 +161,10 @@ bool vcpu_has_work(struct vcpu *v)
 
 static void inject_next(struct vcpu *v)
 {
-    bool callback = callback_pending(v);
-    int vector = callback ? v->dom->callback_vector : vlapic_highest(&v->lapic);
+    bool callback = callback_pending(v), direct = cpu->delivers(&v->hv);
+    int vector = callback ? v->dom->callback_vector : direct ? -1 : vlapic_highest(&v->lapic);
     v->hv.want_window = false;
+    if (direct && !v->lapic.timer_deadline_ns && vlapic_timer_resume(&v->lapic, now_ns())) vcpu_lapic_timer_changed(v);
     if (vector < 0)
         return;
     if (cpu->can_take_interrupt(&v->hv)) {
@@ -171,7 +173,7 @@ static void inject_next(struct vcpu *v)
         cpu->inject_interrupt(&v->hv, (uint8_t)vector);
         TRACE(TRC_HVM_INJ_VIRQ, (uint32_t)vector, 0);
         if (!v->lapic.timer_deadline_ns && vlapic_timer_resume(&v->lapic, now_ns())) vcpu_lapic_timer_changed(v);
-        v->hv.want_window = vlapic_highest(&v->lapic) >= 0;
+        v->hv.want_window = !direct && vlapic_highest(&v->lapic) >= 0;
     } else if (cpu->in_shadow(&v->hv) && (v->hv.regs.rflags & RFLAGS_IF)) {
         /* A window opened now would fire before the instruction in the shadow. If that is HLT it exits by itself. */
         timer_set(&v->nudge, now_ns() + SHADOW_NUDGE_NS);

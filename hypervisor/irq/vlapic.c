@@ -110,6 +110,45 @@ void vlapic_ack(struct vlapic *l, uint8_t vector)
     bit_set(l->isr, vector);
 }
 
+/* --- registers that a CPU has in a page (29.1.1): 32 bits each, 16 bytes apart --- */
+
+bool vlapic_direct(const struct vlapic *l)
+{
+    return x2apic_mode(l) && l->svr & SVR_ENABLE;
+}
+
+uint16_t vlapic_give(struct vlapic *l, uint32_t *page)
+{
+    uint64_t irr[4];
+
+    for (unsigned i = 0; i < 4; i++) {
+        irr[i] = READ_ONCE(l->irr[i]) ? __atomic_exchange_n(&l->irr[i], 0, __ATOMIC_SEQ_CST) : 0;
+        for (unsigned half = 0; half < 2; half++) {
+            page[(REG_IRR + 2 * i + half) * 4] = (uint32_t)(irr[i] >> 32 * half);
+            page[(REG_ISR + 2 * i + half) * 4] = (uint32_t)(l->isr[i] >> 32 * half);
+        }
+    }
+    page[REG_TPR * 4] = l->tpr;
+    return (uint16_t)(MAX(highest_bit(irr), 0) | MAX(highest_bit(l->isr), 0) << 8);
+}
+
+static uint64_t two_words(const uint32_t *page, unsigned reg)
+{
+    return page[reg * 4] | (uint64_t)page[(reg + 1) * 4] << 32;
+}
+
+void vlapic_take(struct vlapic *l, const uint32_t *page)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t left = two_words(page, REG_IRR + 2 * i);
+
+        if (left)
+            __atomic_fetch_or(&l->irr[i], left, __ATOMIC_SEQ_CST);
+        l->isr[i] = two_words(page, REG_ISR + 2 * i);
+    }
+    l->tpr = page[REG_TPR * 4] & 0xff;
+}
+
 static void end_of_interrupt(struct vlapic *l)
 {
     int v = highest_bit(l->isr);

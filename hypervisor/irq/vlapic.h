@@ -52,5 +52,11 @@ bool vlapic_set_irr(struct vlapic *l, uint8_t vector); /* false if it was pendin
 int vlapic_highest(const struct vlapic *l);            /* deliverable vector above the processor priority, or -1 */
 void vlapic_ack(struct vlapic *l, uint8_t vector);     /* it is being injected: irr -> isr */
 void vlapic_timer_expired(struct vlapic *l, uint64_t now); /* sets irr, and the next deadline when periodic */
+/* A CPU that delivers interrupts and takes their ends itself (VT-x) may do so while vlapic_direct(): x2APIC mode, switched on in SVR. It has TPR,
+ * ISR and IRR in a page of registers from _give, which empties irr and returns the highest vector that is requested (low byte) and the one in
+ * service (high byte), to _take. What others set in irr meanwhile it gets at the next _give. */
+bool vlapic_direct(const struct vlapic *l);
+uint16_t vlapic_give(struct vlapic *l, uint32_t *page);
+void vlapic_take(struct vlapic *l, const uint32_t *page);
 bool vlapic_timer_resume(struct vlapic *l, uint64_t now); /* an interrupt has been taken. True: there is a new deadline */
 #endif

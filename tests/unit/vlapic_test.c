@@ -47,6 +47,44 @@ static void reset_state(void)
     CU_ASSERT_EQUAL(get(BASE), 0xfee00d00);
 }
 
+/* What a CPU that delivers by itself sees and does between give and take; another CPU requests meanwhile. */
+static void page_of_registers(void)
+{
+    static uint32_t page[1024];
+
+    start(2);
+    CU_ASSERT_TRUE(vlapic_direct(&l));
+    CU_ASSERT_EQUAL(put(TPR, 0x20), 0);
+    vlapic_set_irr(&l, 0x51);
+    vlapic_set_irr(&l, 0xe3);
+    vlapic_set_irr(&l, 0x31);
+    vlapic_ack(&l, 0x31);
+    CU_ASSERT_EQUAL(vlapic_give(&l, page), 0x31e3);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), -1);
+    CU_ASSERT_EQUAL(page[0x80 / 4], 0x20);
+    CU_ASSERT_EQUAL(page[0x110 / 4], 1u << (0x31 - 0x20));
+    CU_ASSERT_EQUAL(page[0x220 / 4], 1u << (0x51 - 0x40));
+    CU_ASSERT_EQUAL(page[0x270 / 4], 1u << (0xe3 - 0xe0));
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0xe3)); /* once more, while the CPU delivers the first */
+    CU_ASSERT_TRUE(vlapic_set_irr(&l, 0x61));
+    page[0x270 / 4] = 0, page[0x170 / 4] = 1u << (0xe3 - 0xe0);
+    page[0x80 / 4] = 0x10;
+    vlapic_take(&l, page);
+    CU_ASSERT_EQUAL(get(TPR), 0x10);
+    CU_ASSERT_EQUAL(get(PPR), 0xe0);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0xe3);
+    vlapic_ack(&l, 0xe3);
+    CU_ASSERT_EQUAL(put(EOI, 0), 0);
+    CU_ASSERT_EQUAL(vlapic_highest(&l), 0x61);
+    CU_ASSERT_EQUAL(vlapic_give(&l, page), 0x3161);
+    CU_ASSERT_EQUAL(put(SVR, 0xff), 0);
+    CU_ASSERT_FALSE(vlapic_direct(&l));
+    vlapic_reset(&l, 2, false);
+    CU_ASSERT_FALSE(vlapic_direct(&l));
+    CU_ASSERT_EQUAL(vlapic_give(&l, page), 0);
+}
+
 static void disabled_takes_nothing(void)
 {
     vlapic_reset(&l, 0, true);
@@ -448,7 +486,7 @@ static void instructions(void)
 int main(void)
 {
     CU_TestInfo tests[] = {
-        {"state after reset", reset_state}, {"disabled in SVR", disabled_takes_nothing}, {"priorities and EOI", priorities},
+        {"state after reset", reset_state}, {"disabled in SVR", disabled_takes_nothing}, {"a page of registers", page_of_registers}, {"priorities and EOI", priorities},
         {"reserved bits, read-only and absent registers", refusals}, {"ICR and self-IPI", ipis}, {"illegal vectors", illegal_vectors},
         {"destinations", destinations}, {"one-shot timer", one_shot}, {"divisors", divisors}, {"periodic timer", periodic},
         {"TSC deadline", tsc_deadline}, {"random writes", random_writes}, {"xAPIC mode", xapic_mode},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * xapic: the local APIC's page of registers. Changing the mode by IA32_APIC_BASE along the allowed ways only; the page by each
- * instruction that is decoded; timer, interrupts to oneself by every kind of destination, another vCPU started through it.
+ * instruction that is decoded; priorities and ends of interrupts in x2APIC mode; timer, interrupts to oneself by every kind of destination, another vCPU started through it.
  */
 #include "tests/guest/lib.h"
 #include <xen/vcpu.h>
@@ -159,6 +159,54 @@ static void second_vcpu(void)
     }
 }
 
+/* --- x2APIC mode, where a CPU may deliver interrupts and take their ends by itself --- */
+
+#define LOW 0x52u
+#define HIGH 0x73u
+enum { MSR_TPR = 0x808, MSR_PPR = 0x80a, MSR_EOI = 0x80b, MSR_SVR = 0x80f, MSR_ISR = 0x810, MSR_IRR = 0x820, MSR_SELF = 0x83f };
+
+void on_low(void), on_high(void);
+volatile uint32_t lows, highs, low_isr, low_ppr, highs_before_low;
+
+/* What is in service and which priority that gives; then the end of the interrupt. */
+__asm__(".pushsection .text\n"
+        "on_low: push %rax; push %rcx; push %rdx; incl lows; mov highs, %eax; mov %eax, highs_before_low\n"
+        "mov $0x812, %ecx; rdmsr; mov %eax, low_isr; mov $0x80a, %ecx; rdmsr; mov %eax, low_ppr; jmp 1f\n"
+        "on_high: push %rax; push %rcx; push %rdx; incl highs\n"
+        "1: mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr; pop %rdx; pop %rcx; pop %rax; iretq\n"
+        ".popsection");
+
+static uint64_t msr(uint32_t number)
+{
+    uint64_t v = ~0ul;
+    return try_rdmsr(number, &v) == -1 ? v : ~0ul;
+}
+
+static void x2apic(void)
+{
+    rt_set_gate(LOW, on_low, 0);
+    rt_set_gate(HIGH, on_high, 0);
+    check(try_wrmsr(MSR_SVR, 0x1ff) == -1 && try_wrmsr(MSR_TPR, 0x60) == -1 && try_wrmsr(MSR_SELF, LOW) == -1, "a self-IPI below the task priority");
+    __asm__ volatile("sti");
+    rt_spin_ns(3 * MS);
+    __asm__ volatile("cli");
+    check(!lows && msr(MSR_TPR) == 0x60 && msr(MSR_PPR) == 0x60, "is held back");
+    IS(msr(MSR_IRR + LOW / 32), 1u << LOW % 32);
+    check(try_wrmsr(MSR_SELF, HIGH) == -1 && reaches(&highs, 1) && !lows, "one above it is not");
+    check(try_wrmsr(MSR_TPR, 0) == -1 && reaches(&lows, 1), "and comes when the priority falls");
+    check(low_isr == 1u << LOW % 32 && low_ppr == (LOW & 0xf0), "in service then (%x), which is the priority (%x)", low_isr, low_ppr);
+    check(!msr(MSR_ISR + LOW / 32) && !msr(MSR_IRR + LOW / 32) && !msr(MSR_PPR), "nothing of it is left");
+    check(try_wrmsr(MSR_SELF, LOW) == -1 && try_wrmsr(MSR_SELF, HIGH) == -1 && reaches(&lows, 2) && highs == 2 && highs_before_low == 2,
+          "of two the higher first");
+    check(try_wrmsr(MSR_EOI, 1) == GP && try_wrmsr(MSR_TPR, 0x100) == GP && try_wrmsr(MSR_PPR, 0) == GP, "reserved bits, read-only");
+    for (unsigned i = 0; i < 1000; i++) {
+        try_wrmsr(MSR_SELF, LOW);
+        if (!reaches(&lows, 3 + i))
+            break;
+    }
+    IS(lows, 1002);
+}
+
 void domain_main(const char *cmdline)
 {
     uint64_t base = 0, id = 1;
@@ -172,6 +220,7 @@ void domain_main(const char *cmdline)
     second_vcpu();
     check(try_rdmsr(APIC_BASE, &base) == -1 && try_wrmsr(APIC_BASE, base | EXTD) == -1, "back to x2APIC mode");
     check(try_rdmsr(0x802, &id) == -1 && id == 0, "its MSRs are there again");
+    x2apic();
     volatile bool never = false;
     uint64_t before = rt_now();
     wait_for(&never, 5);
