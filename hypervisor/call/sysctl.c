@@ -40,7 +40,7 @@ static int physinfo(struct vcpu *v, struct xen_sysctl *op)
     struct cpuid l1 = cpuid(1, 0), e1 = cpuid(0x80000001, 0);
     *p = (struct xen_sysctl_physinfo){
         .threads_per_core = bits_set(topology[0].threads),
-        .cores_per_socket = bits_set(topology[0].cores) / bits_set(topology[0].threads),
+        .cores_per_socket = bits_set(topology[0].cores) / MAX(1u, bits_set(topology[0].threads)),
         .nr_cpus = bits_set(sched_online), /* those that run vCPUs */
         .max_cpu_id = nr_cpus - 1,
         .nr_nodes = 1,

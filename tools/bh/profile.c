@@ -165,18 +165,16 @@ static int options(struct run *r, int argc, char **argv, unsigned long *s)
 int verb_profile(struct handles *h, int argc, char **argv)
 {
     struct run *r = calloc(1, sizeof(*r));
-    char **spec = calloc((size_t)argc, sizeof(*spec));
-    unsigned long seconds;
-    int rc = r && spec ? 0 : complain("no memory");
-    if (!rc) {
-        r->h = h;
-        r->spec = spec;
-        rc = options(r, argc, argv, &seconds);
-        rc = rc ? rc : profile(r, seconds);
-        for (unsigned d = 0; d < MAX_DOMAINS; d++)
-            free(r->name[d]);
-    }
-    free(spec);
+    unsigned long seconds = 0;
+    if (!r)
+        return complain("no memory");
+    r->h = h;
+    r->spec = calloc((size_t)argc, sizeof(*r->spec));
+    int rc = r->spec ? options(r, argc, argv, &seconds) : complain("no memory");
+    rc = rc ? rc : profile(r, seconds);
+    for (unsigned d = 0; d < MAX_DOMAINS; d++)
+        free(r->name[d]);
+    free(r->spec);
     free(r);
     return rc;
 }

@@ -22,10 +22,12 @@ int symbols_add(struct symbols *t, uint64_t address, const char *name)
         t->s = more;
         t->room = room;
     }
-    char *copy = strdup(name);
-    if (!copy)
+    struct symbol *s = &t->s[t->n];
+    s->address = address;
+    s->name = strdup(name);
+    if (!s->name)
         return -1;
-    t->s[t->n++] = (struct symbol){address, copy};
+    t->n++;
     return 0;
 }
 
