@@ -3,9 +3,9 @@
 
     with tracing.Board(path, script, *arguments) as board:  # as machine.boot, but while it runs
         board.await_line("ready")                            # the script's line that begins with this
-        stretch = board.stretch(blocks)                      # {(mode, pc): times}; mode: "hypervisor" or "guest"
+        seen = board.stretch(instructions)                   # {(mode, pc): times}; mode: "hypervisor" or "guest"
 
-What is stretched over is everything that the one CPU does: hypervisor and every domain. Nothing is added to either.
+What is seen is everything that the one CPU does: hypervisor and every domain. Nothing is added to either.
 """
 import bisect
 import os
@@ -18,7 +18,7 @@ import machine
 
 GUEST_MODE = 1 << 21  # of a block's flags: executed behind VMRUN (QEMU's HF_GUEST_MASK)
 SETTLE_S = 2  # of the host's time, until whoever said that all is ready has gone to sleep
-BLOCK = re.compile(rb"\[[0-9a-f]+/([0-9a-f]+)/([0-9a-f]+)")
+BLOCK = re.compile(rb"Trace [^[]*\[[0-9a-f]+/([0-9a-f]+)/([0-9a-f]+)")
 
 
 class Symbols:
@@ -69,30 +69,24 @@ class Board:
                 return
         raise machine.Failure(f"no line \"{start}\"; see {self.path / 'serial.log'}")
 
-    def stretch(self, blocks):
-        """At least so many instructions from now on."""
+    def stretch(self, instructions):
+        """So many from now on; then the machine ends."""
+        seen, left = {}, instructions
         time.sleep(SETTLE_S)
-        here = os.path.realpath(self.path / "monitor")
+        os.mkfifo(self.log)
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.connect(here)
-            for command in ("singlestep on", f"logfile {self.log}", "log exec,nochain"):
-                monitor.sendall(command.encode() + b"\n")
-            give_up = time.monotonic() + 120
-            while not self.log.exists() or self.log.stat().st_size < 80 * blocks:
-                if time.monotonic() > give_up:
-                    raise machine.Failure(f"fewer than {blocks} instructions in 120 s; see {self.path / 'serial.log'}")
-                time.sleep(0.1)
-            monitor.sendall(b"log none\nquit\n")
-            self.process.wait()
-        return self.count()
-
-    def count(self):
-        seen = {}
-        with open(self.log, "rb") as log:
-            for line in log:
-                match = BLOCK.search(line)
-                if match and line.startswith(b"Trace"):
-                    mode = "guest" if int(match[2], 16) & GUEST_MODE else "hypervisor"
-                    key = mode, int(match[1], 16)
+            monitor.connect(os.path.realpath(self.path / "monitor"))
+            monitor.sendall(f"singlestep on\nlogfile {self.log}\nlog exec,nochain\n".encode())
+            with open(self.log, "rb") as log:
+                for line in log:
+                    match = BLOCK.match(line)
+                    if not match or not left:
+                        continue
+                    left -= 1
+                    key = "guest" if int(match[2], 16) & GUEST_MODE else "hypervisor", int(match[1], 16)
                     seen[key] = seen.get(key, 0) + 1
+                    if not left:
+                        monitor.sendall(b"log none\nquit\n")
+        if left:
+            raise machine.Failure(f"the machine ended {left} instructions early; see {self.path / 'serial.log'}")
         return seen

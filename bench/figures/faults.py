@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How long a guest's disk and its TCP stream stand still for each kind of fault of the driver domain below them (docs/runtime.md): a read a
 millisecond, and a stream of 4 Mb/s to another guest behind another card and driver domain. What a timeout notices has two parts:
-until it is noticed, and from there until the guest goes on. One fault of each kind; FAULTS="disk.hang net.kill" in the environment chooses some."""
+until it is noticed, and from there until the guest goes on. One fault of each kind; BENCH_FAULTS="disk.hang net.kill" in the environment chooses some."""
 import os
 import re
 
@@ -28,7 +28,7 @@ def boot(plan):
     (path / "domains/11-other.cfg").write_text(other)
     echo = GUEST.format(top=machine.TOP, name="echo", extra="bh.net=10.8.8.2/24 bh.work=echo bh.port=7",
                         devices='vif = ["backend=other,mac=00:16:3e:00:00:02"]')
-    guest = GUEST.format(top=machine.TOP, name="guest", extra="bh.net=10.8.8.1/24 bh.work=pulse bh.peer=10.8.8.2 bh.port=7 bh.seconds=100000",
+    guest = GUEST.format(top=machine.TOP, name="guest", extra="bh.net=10.8.8.1/24 bh.work=pulse bh.peer=10.8.8.2 bh.port=7 bh.seconds=80000",
                          devices='vif = ["backend=net,mac=00:16:3e:00:00:01,rate=4Mb/s"]\ndisk = ["backend=disk,vdev=xvda,target=nvme0n1"]')
     (path / "domains/20-echo.cfg").write_text(echo)
     (path / "domains/30-guest.cfg").write_text(guest)
@@ -37,7 +37,7 @@ def boot(plan):
 
 
 def measure(report, _peer):
-    chosen = os.environ.get("FAULTS", "").split()
+    chosen = os.environ.get("BENCH_FAULTS", "").split()
     plan = [(domain, kind) for domain in ("disk", "net") for kind in KINDS if not chosen or f"{domain}.{kind}" in chosen]
     seen = re.findall(r"^fault (\S+) (\S+) disk_us=(\d+) net_us=(\d+) noticed_us=(\d+)$", boot(plan), re.MULTILINE)
     if [line[:2] for line in seen] != [("none", "none"), *plan]:

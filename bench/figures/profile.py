@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The costliest functions of the hot paths, in the hypervisor and in the small domain that takes part: instructions of each in one operation, over
-a steady stretch of it (bench/tracing.py). PROFILE="round_trip_halted read" in the environment chooses some, ROWS=n shows n functions of each, not three."""
+a steady stretch of it (bench/tracing.py). BENCH_PROFILE="round_trip_halted read" in the environment chooses some, BENCH_ROWS=n shows n functions of each, not three."""
 import os
 import shutil
 
@@ -9,15 +9,14 @@ import machine
 import tracing
 
 MICRO_ELF = machine.BUILD / "bench/micro.elf"
-STRETCH = 2000000  # instructions
 
 
 class Path:
     """One boot in which an operation is done for ever. words: what it is; image: the small domain's ELF, or None; marker: (ELF, function)
-    that is entered once an operation."""
+    that is entered once an operation; stretch: instructions that are looked at."""
 
-    def __init__(self, words, image, marker, prepare):
-        self.words, self.image, self.marker, self.prepare = words, image, marker, prepare
+    def __init__(self, words, image, marker, prepare, stretch=2000000):
+        self.words, self.image, self.marker, self.prepare, self.stretch = words, image, marker, prepare, stretch
 
 
 def single(name):
@@ -63,7 +62,7 @@ def paths():
     found |= {name: Path(words, MICRO_ELF, (MICRO_ELF, function), pair(name)) for name, words, function in (
         ("round_trip_halted", "round trip between two halted domains", "round_trip"), ("grant_copy_4k", "grant copy, 4 KiB", "copy_1"),
         ("grant_map_unmap", "grant mapped and unmapped", "map_1"))}
-    found["life"] = Path("create and destroy of a 4 MiB domain", None, (hypervisor, "domain_create"), lives)
+    found["life"] = Path("create and destroy of a 4 MiB domain", None, (hypervisor, "domain_create"), lives, stretch=60000000)
     found["read"] = Path("4 KiB read, 1 deep", disk, (disk, "nvme_io_ended"),
                          guest(machine.DISK_CFG, vbd, "bh.work=beat", "--disk", "null:1024"))
     found["reads"] = Path("4 KiB reads, 16 deep", disk, (disk, "nvme_io_ended"),
@@ -81,7 +80,7 @@ def stretch(name, path):
     line, arguments = path.prepare(room)
     with tracing.Board(room, *arguments) as board:
         board.await_line(line)
-        seen = board.stretch(STRETCH)
+        seen = board.stretch(path.stretch)
     hypervisor = tracing.Symbols(machine.BUILD / "bulkhead.elf")
     image = tracing.Symbols(path.image) if path.image else None
     start = tracing.Symbols(path.marker[0]).start_of(path.marker[1])
@@ -99,7 +98,7 @@ def stretch(name, path):
 
 
 def measure(report, _peer):
-    chosen, rows = os.environ.get("PROFILE", "").split(), int(os.environ.get("ROWS", "3"))
+    chosen, rows = os.environ.get("BENCH_PROFILE", "").split(), int(os.environ.get("BENCH_ROWS", "3"))
     for name, path in paths().items():
         if chosen and name not in chosen:
             continue

@@ -246,10 +246,8 @@ unsigned p2m_order_at(struct p2m *p, gfn_t g)
 void p2m_hold(struct p2m *p) { spin_lock(&p->lock); }
 void p2m_release(struct p2m *p) { spin_unlock(&p->lock); }
 
-void *p2m_at(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
+void *p2m_find(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
 {
-    if (run && a.v - run->first < run->bytes && run->flush_gen == p->flush_gen && (!write || run->write))
-        return run->at + (a.v - run->first);
     struct pt_leaf l = pt_lookup(&p->npt, a.v >> PAGE_SHIFT);
     if (!l.present || !holds_reference((enum p2m_type)PT_SOFT_OF(l.perm)) || (write && !(l.perm & PT_WRITE)))
         return NULL;

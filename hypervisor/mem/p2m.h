@@ -74,7 +74,13 @@ struct p2m_run {
 };
 void p2m_hold(struct p2m *p);
 void p2m_release(struct p2m *p);
-void *p2m_at(struct p2m *p, gpa_t a, bool write, struct p2m_run *run);
+void *p2m_find(struct p2m *p, gpa_t a, bool write, struct p2m_run *run); /* always walks */
+static inline void *p2m_at(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
+{
+    if (run && a.v - run->first < run->bytes && run->flush_gen == p->flush_gen && (!write || run->write))
+        return run->at + (a.v - run->first);
+    return p2m_find(p, a, write, run);
+}
 
 /* mem/p2m_iommu.c. From now on changes go to both p's tables and `d`, and what is there already is copied, about 0.3 ms at a time.
  * 0: `d` holds what devices may reach of p. -ERESTART: not all of it yet, call again. -EEXIST another one is attached; -ENOMEM,

@@ -29,7 +29,7 @@ grep -q '^micro: gone: .*not measured any more' "$OUT/said" || fail "gone: $(cat
 sed 's/"gcc": "[^"]*"/"gcc": "1.2.3"/' "$OUT/now.json" >"$OUT/baseline.json"
 bench/check --baseline "$OUT/baseline.json" | grep -q 'not compared: gcc .*not 1.2.3' || fail "another compiler's figures were compared"
 
-PROFILE=cpuid ROWS=1000 bench/run profile
+BENCH_PROFILE=cpuid BENCH_ROWS=1000 bench/run profile
 python3 - <<END
 import json
 figures = {name: json.load(open(f"build/bench/{name}.json"))["figures"] for name in ("micro", "profile")}
