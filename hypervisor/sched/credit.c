@@ -22,6 +22,8 @@
 #define DEBT_NS (3 * PERIOD_NS)    /* likewise: twice this is the most it can owe, so that nobody waits long for what nobody else wanted */
 #define BOOST_NS 1000000ull        /* how long a boosted unit runs as such */
 #define BOOSTED_NS (2 * PERIOD_NS) /* CPU time that boosted units may take in a row from others that wait, before it is their turn */
+#define LEAST_NS 40000             /* what runs in its turn keeps the CPU for so long: where CPUs are scarce, those that serve it then find more to do
+                                    * at a time (docs/disk-figures.md) */
 #define WORTH_RUNNING_NS 100000ll  /* less of a slice or budget than this does not count as left */
 #define MAX_ROUNDS 8               /* of giving out what others left */
 
@@ -410,6 +412,6 @@ static void credit_ran(struct sched_unit *u, uint64_t ns)
 }
 
 const struct sched_policy sched_credit = {
-    .name = "credit", .cpu_init = credit_cpu_init, .enqueue = credit_enqueue, .waiting = credit_waiting,
+    .name = "credit", .least_ns = LEAST_NS, .cpu_init = credit_cpu_init, .enqueue = credit_enqueue, .waiting = credit_waiting,
     .dequeue = credit_dequeue, .pick = credit_pick, .ran = credit_ran,
 };

@@ -90,6 +90,6 @@ static struct sched_unit *rr_pick(unsigned cpu)
 }
 
 const struct sched_policy sched_rr = {
-    .name = "round robin", .cpu_init = rr_cpu_init, .enqueue = rr_enqueue, .waiting = rr_waiting,
+    .name = "round robin", .least_ns = 20000, .cpu_init = rr_cpu_init, .enqueue = rr_enqueue, .waiting = rr_waiting,
     .dequeue = rr_dequeue, .pick = rr_pick,
 };

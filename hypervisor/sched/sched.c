@@ -311,7 +311,7 @@ void sched_softirq(void)
 {
     struct sched_cpu *c = &this_cpu(sched_cpu);
     const struct sched_unit *u = c->current;
-    uint64_t least = u && runnable(u) ? MIN(u->state_since + SCHED_MIN_RUN_NS, u->slice_end) : 0;
+    uint64_t least = u && runnable(u) ? MIN(u->state_since + policy->least_ns, u->slice_end) : 0;
 
     if (least && now_ns() < least)
         timer_set(&c->slice, least);

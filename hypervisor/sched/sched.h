@@ -11,7 +11,6 @@
 #include "lib/percpu.h"
 
 #define SCHED_SLICE_NS 5000000ull
-#define SCHED_MIN_RUN_NS 20000ull /* what a unit runs at least before a woken one takes its place, unless it stops by itself */
 /* What units share that are scheduled as one: a domain. Only the credit policy looks at it. */
 struct sched_group {
     struct list link;       /* groups that take part in accounting; LOCK_RUNQ */
@@ -47,6 +46,7 @@ struct sched_unit {
 };
 struct sched_policy {
     const char *name;
+    uint64_t least_ns; /* what a unit runs at least before a woken one takes its place, unless it stops by itself */
     void (*cpu_init)(unsigned cpu);
     /* On the queue of u->cpu, or of another CPU that it may run on, which u->cpu then names. True: it should preempt what runs
      * there. */

@@ -148,6 +148,35 @@ static void soft_when_busy(void)
     CU_ASSERT(here > 10 * there);
 }
 
+/* Who runs in its turn keeps the CPU for the least time, and no longer, from one that wakes with credit saved. */
+static void least_time(void)
+{
+    stop_all();
+    for (unsigned i = 0; i < 2; i++) {
+        sched_set_affinity(&unit[i], 1);
+        start(i);
+        if (i == 0)
+            sched_block(&unit[i], NULL, NULL);
+        settle_all();
+    }
+    for (unsigned ms = 0; ms < 100; ms++) { /* it saves */
+        fake_now += MS;
+        settle_all();
+    }
+    fake_cpu = 0;
+    sched_yield(&unit[1]); /* begins anew */
+    settle_all();
+    sched_wake(&unit[0]);
+    settle_all();
+    CU_ASSERT_PTR_EQUAL(on[0], &unit[1]);
+    fake_now += sched_credit.least_ns - 1;
+    settle_all();
+    CU_ASSERT_PTR_EQUAL(on[0], &unit[1]);
+    fake_now += 1;
+    settle_all();
+    CU_ASSERT_PTR_EQUAL(on[0], &unit[0]);
+}
+
 static void refused(void)
 {
     stop_all();
@@ -160,6 +189,6 @@ int main(void)
 {
     CU_TestInfo tests[] = {{"whole cores first", whole_cores_first}, {"soft affinity is preferred", soft_is_preferred},
         {"soft affinity keeps no CPU idle", soft_keeps_none_idle}, {"soft affinity when all are busy", soft_when_busy},
-        {"refused", refused}, CU_TEST_INFO_NULL};
+        {"the least time of what runs", least_time}, {"refused", refused}, CU_TEST_INFO_NULL};
     return suite_run("sched_place", machine, tests);
 }

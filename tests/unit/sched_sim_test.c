@@ -481,7 +481,7 @@ static void latency(void)
 
                 if (drivers == 1 || drivers > cpus)
                     said(guests[l].what, cpus, &f);
-                CU_ASSERT(f.samples > 1000 && f.max <= SCHED_MIN_RUN_NS + (drivers <= cpus ? 0 : (drivers - 1) / cpus * MS) && f.idle == 0);
+                CU_ASSERT(f.samples > 1000 && f.max <= sched_credit.least_ns + (drivers <= cpus ? 0 : (drivers - 1) / cpus * MS) && f.idle == 0);
             }
         }
     drivers = 1;
@@ -490,10 +490,10 @@ static void latency(void)
     said("the same under round robin", 4, &rr);
     CU_ASSERT(rr.max > MS);
     drivers = 4; /* two that wake on one CPU */
-    CU_ASSERT(simulate(driver_domain, BUT(enqueue, never_boosts), 4, 7).max > SCHED_MIN_RUN_NS);
+    CU_ASSERT(simulate(driver_domain, BUT(enqueue, never_boosts), 4, 7).max > sched_credit.least_ns);
     drivers = 1;
     burner = guests[1].load;
-    CU_ASSERT(simulate(driver_domain, BUT(enqueue, always_boosts), 4, 7).max > SCHED_MIN_RUN_NS);
+    CU_ASSERT(simulate(driver_domain, BUT(enqueue, always_boosts), 4, 7).max > sched_credit.least_ns);
 }
 
 int main(void)

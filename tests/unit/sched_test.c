@@ -322,7 +322,7 @@ static void waking_preempts(void)
     CU_ASSERT_EQUAL(kicks[0], 1);
     fake_cpu = 0;
     CU_ASSERT_TRUE(sched_block(first, NULL, NULL));
-    for (unsigned i = 0; settle_all(), i < 3; i++, fake_now += SCHED_MIN_RUN_NS / 2) { /* what runs has its least time first */
+    for (unsigned i = 0; settle_all(), i < 3; i++, fake_now += sched_rr.least_ns / 2) { /* what runs has its least time first */
         sched_wake(first), settle_all();
         CU_ASSERT_PTR_EQUAL(on[0], i < 2 ? other : first);
     }
