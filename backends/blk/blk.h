@@ -58,8 +58,8 @@ struct blk_queue {
     struct blk_req *window[BLK_MAX_INFLIGHT]; /* taken, not answered; by index */
     struct blk_req *free;
     bool waits_for_turn;
-    unsigned turn;      /* work done in this turn ... */
-    unsigned taken, wrong; /* ... requests taken, and of them those that nobody could carry out */
+    unsigned turn;      /* work done in this turn: since blk_turns() last came by, however often it was run for answers and events */
+    unsigned taken, wrong; /* in this run: requests taken, and of them those that nobody could carry out */
     struct pgrant_cache pages;
     struct progress progress;
 };

@@ -17,8 +17,11 @@ static void dev_turns(struct blk_dev *dev)
 {
     for (unsigned i = 0; i < dev->nqueues; i++) {
         struct blk_queue *q = dev->queue[i];
-        if (q && !q->dying && (q->held || q->waits_for_turn))
+        if (q && !q->dying && (q->held || q->waits_for_turn)) {
+            q->waits_for_turn = false;
+            q->turn = 0;
             queue_run(q);
+        }
     }
 }
 

@@ -380,8 +380,7 @@ void queue_run(struct blk_queue *q)
         return;
     uint64_t begin = host_now();
     q->running = true;
-    q->waits_for_turn = false;
-    q->turn = q->taken = q->wrong = 0;
+    q->taken = q->wrong = 0;
     while (q->again && !q->dying && q->turn < BLK_TURN) {
         q->again = false;
         struct blk_req *r = q->held;

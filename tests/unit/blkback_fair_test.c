@@ -80,6 +80,30 @@ static void turns(void)
     CHECK(front_header(&f->q[0])->rsp_prod == asked);
 }
 
+/* Requests that end make no new turn: what the front put behind them waits until the others had theirs. */
+static void answers_make_no_turn(void)
+{
+    struct page p;
+    start(BLK_TURN);
+    connect_front(f, 1, 2, false);
+    p = new_page(f);
+    struct blkif_request r = rw(BLKIF_OP_READ, 8, &p, 1, 0, 7);
+    for (unsigned asked = 0; asked < 100; asked++)
+        front_ask(f, 0, &r);
+    CHECK(fake_run());
+    unsigned took = disk.n;
+    CHECK(took > BLK_TURN / 2 && took <= BLK_TURN);
+    for (unsigned i = 0; i < 40; i++)
+        fake_disk_complete(&disk, 0);
+    CHECK(disk.n == took - 40);
+    fake_settle();
+    CHECK(disk.n == 100 - 40);
+    complete_all();
+    fake_settle();
+    complete_all();
+    CHECK(front_header(&f->q[0])->rsp_prod == 100);
+}
+
 /* No room for mappings is no error: the request waits, and others have their turns. */
 static void wait_for_room(bool persistent)
 {
@@ -113,6 +137,7 @@ static void no_room_persistent(void)
 CASE(restless)
 CASE(nuisance)
 CASE(turns)
+CASE(answers_make_no_turn)
 CASE(no_room)
 CASE(no_room_persistent)
 
@@ -122,6 +147,7 @@ int main(void)
         {"a front that moves all the time", test_restless},
         {"a front that wastes time rests", test_nuisance},
         {"turns", test_turns},
+        {"answers make no turn", test_answers_make_no_turn},
         {"no room for mappings", test_no_room},
         {"no room for persistent mappings", test_no_room_persistent},
         CU_TEST_INFO_NULL,
