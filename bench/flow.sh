@@ -42,7 +42,7 @@ node=/local/domain/$(bh domid "$(cat /files/driver)")/control/memory
 xenstore-write "$node" '?'
 sleep 0.1
 echo "memory $(xenstore-read "$node") KiB"
-measure alone sleep 0.5
+measure alone sleep 1
 for condition in $(cat /files/conditions); do
     case $condition in
         paused) measure paused bh rest 1 ;;

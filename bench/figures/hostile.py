@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What a hostile front-end takes from another guest of the same driver domain: the guest's throughput (bench/flow.py) beside a domain that attacks
-in one way over and over (tests/domains/badfront, storm=), in percent of that alone. The attacker's own CPU time says nothing about
-the driver domain: it is kept small (credit scheduler, cap=30) and the time that its vCPU ran is taken out. HOSTILE="vbd.bad vif.events"
-in the environment chooses some of the attacks."""
+in one way over and over (tests/domains/badfront, storm=), in percent of that alone; first beside one that is connected and does nothing. The
+attacker's own CPU time says nothing about the driver domain: it is kept small (credit scheduler, cap=30) and the time that its vCPU ran is
+taken out. HOSTILE="vbd.bad vif.events" in the environment chooses some of the attacks."""
 import os
 
 import flow
 
 ATTACKS = {
-    "disk": {"bad": "requests with no grant", "maps": "256 segments, the last no grant", "revoke": "grants revoked in flight",
+    "disk": {"idle": "a second front, idle", "bad": "requests with no grant", "maps": "256 segments, the last no grant", "revoke": "grants revoked in flight",
              "events": "events without requests", "jump": "index jumps, then connects again", "handshake": "connects and closes",
              "states": "walks through all states", "nodes": "bad ring references", "flood": "good 4 KiB reads", "big": "good 1 MiB reads"},
-    "net": {"bad": "packets with no grant", "lies": "packets too short", "revoke": "grants revoked in flight", "events": "events without packets",
-            "jump": "index jumps, then connects again", "handshake": "connects and closes", "states": "walks through all states",
+    "net": {"idle": "a second front, idle", "bad": "packets with no grant", "lies": "packets too short", "revoke": "grants revoked in flight",
+            "events": "events without packets", "jump": "index jumps, then connects again", "handshake": "connects and closes", "states": "walks through all states",
             "nodes": "bad ring references", "flood": "good small packets"},
 }
 TYPES = {"disk": "vbd", "net": "vif"}

@@ -212,6 +212,11 @@ static void storm_events(void)
     front_events(&f);
 }
 
+static void storm_idle(void)
+{
+    front_idle();
+}
+
 static void storm_states(void)
 {
     front_state_walk(&f);
@@ -236,7 +241,7 @@ static void storm_nodes(void)
 static const struct storm storms[] = {
     {"vbd.bad", true, storm_bad}, {"vbd.maps", true, storm_maps}, {"vbd.revoke", true, revoke}, {"vbd.events", true, storm_events},
     {"vbd.jump", false, storm_jump}, {"vbd.handshake", false, storm_handshake}, {"vbd.states", false, storm_states},
-    {"vbd.nodes", false, storm_nodes}, {"vbd.flood", true, storm_flood}, {"vbd.big", true, storm_big},
+    {"vbd.nodes", false, storm_nodes}, {"vbd.flood", true, storm_flood}, {"vbd.idle", true, storm_idle}, {"vbd.big", true, storm_big},
 };
 
 void blk_attack(const char *storm)

@@ -228,6 +228,11 @@ void front_events(struct front *f)
         front_kick(f);
 }
 
+void front_idle(void)
+{
+    rt_sleep_until(rt_now() + 1000000000);
+}
+
 static void shut(struct front *f)
 {
     if (f->port >= 0)

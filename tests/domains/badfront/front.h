@@ -55,6 +55,7 @@ struct storm {
 void front_storm(struct front *f, const struct storm *storms, unsigned n, const char *name);
 void front_burst(struct front *f, unsigned ring); /* what was put: tell the backend, and sleep until the last is answered */
 void front_events(struct front *f);
+void front_idle(void);                            /* nothing for a second */
 void front_jump(struct front *f, unsigned ring);
 void front_handshake(struct front *f);
 

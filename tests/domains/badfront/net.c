@@ -193,6 +193,11 @@ static void storm_events(void)
     front_events(&f);
 }
 
+static void storm_idle(void)
+{
+    front_idle();
+}
+
 static void storm_states(void)
 {
     front_state_walk(&f);
@@ -217,7 +222,7 @@ static void storm_nodes(void)
 static const struct storm storms[] = {
     {"vif.bad", true, storm_bad}, {"vif.lies", true, storm_lies}, {"vif.revoke", true, revoke}, {"vif.events", true, storm_events},
     {"vif.jump", false, storm_jump}, {"vif.handshake", false, storm_handshake}, {"vif.states", false, storm_states},
-    {"vif.nodes", false, storm_nodes}, {"vif.flood", true, storm_flood},
+    {"vif.nodes", false, storm_nodes}, {"vif.flood", true, storm_flood}, {"vif.idle", true, storm_idle},
 };
 
 /* A frame that the switch lets pass: ours, to an address of the wire. */
