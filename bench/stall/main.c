@@ -21,8 +21,8 @@
 static uint16_t dom;                    /* that is operated on */
 static xen_pfn_t list[LIST];
 static struct bh_stall rows[BH_STALL_ROWS];
-#define LARGE_MIB 1024u                 /* in pages of 2 MiB */
-#define SMALL_MIB 256u                 /* in pages of 4 KiB */
+static unsigned large_mib = 1024;       /* of the large domains, large=MIB on the command line: in pages of 2 MiB ... */
+static unsigned small_mib = 256;        /* ... and, small=MIB, of 4 KiB */
 
 /* The longest stretch since the last time, whatever it was about. */
 static void longest(uint64_t *stretch, uint64_t *answer)
@@ -93,10 +93,10 @@ static long reservation(unsigned cmd, uint64_t first, uint64_t mib, unsigned ord
     }
     return 0;
 }
-static long populate_2m(void) { return reservation(XENMEM_populate_physmap, 0, LARGE_MIB, 9); }
-static long populate_4k(void) { return reservation(XENMEM_populate_physmap, 0, SMALL_MIB, 0); }
-static long decrease_2m(void) { return reservation(XENMEM_decrease_reservation, 0, LARGE_MIB / 4, 9); }
-static long decrease_4k(void) { return reservation(XENMEM_decrease_reservation, 0, SMALL_MIB / 4, 0); }
+static long populate_2m(void) { return reservation(XENMEM_populate_physmap, 0, large_mib, 9); }
+static long populate_4k(void) { return reservation(XENMEM_populate_physmap, 0, small_mib, 0); }
+static long decrease_2m(void) { return reservation(XENMEM_decrease_reservation, 0, large_mib / 4, 9); }
+static long decrease_4k(void) { return reservation(XENMEM_decrease_reservation, 0, small_mib / 4, 0); }
 
 /* A page in each of 2,048 regions of 2 MiB: as many page tables as it may have. */
 static long spread(void)
@@ -344,6 +344,14 @@ static long version(void)
 
 /* --- the list --- */
 
+static void option(const char *cmdline, const char *name, unsigned *value)
+{
+    size_t n = strlen(name);
+    for (const char *at = cmdline; *at; at++)
+        if (!strncmp(at, name, n))
+            *value = (unsigned)strtoul(at + n, NULL, 10);
+}
+
 static void memory(void)
 {
     measure("create_domain", create_small);
@@ -424,6 +432,8 @@ static void others(void)
 
 void domain_main(const char *cmdline)
 {
+    option(cmdline, "large=", &large_mib);
+    option(cmdline, "small=", &small_mib);
     rt_map_ram(FAR_GFN * RT_PAGE, 4096 * RT_PAGE);
     grants();
     largest();
