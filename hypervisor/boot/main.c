@@ -227,6 +227,7 @@ void boot_main(uint32_t magic, uint32_t info)
     int r = domain0_build();
     if (r)
         panic("the control domain cannot be built: error %d", r);
+    serial_queue(true);
     cpu_loop();
 }
 

@@ -7,7 +7,7 @@
 
 #define ABI_MAJOR 4
 #define ABI_MINOR 17
-#define CONSOLE_CHUNK 8u /* 0.7 ms of a serial port at 115200 baud: the longest that nobody else gets the CPU */
+#define CONSOLE_CHUNK 64u /* bytes at a time, then others may have the CPU */
 
 static uint32_t features(const struct domain *d)
 {
@@ -73,10 +73,11 @@ static long console_out(struct vcpu *v, uint32_t count, uint64_t buffer)
     while (count) {
         unsigned n = MIN(count, CONSOLE_CHUNK);
         if (guest_read(&v->hv, chunk, buffer, n)) return -EFAULT;
-        console_write(v->dom, chunk, n);
-        buffer += n;
-        count -= n;
-        if (count && call_preempt()) return call_restart(v, CONSOLEIO_write, count, buffer);
+        unsigned took = console_write(v->dom, chunk, n);
+        buffer += took;
+        count -= took;
+        if (took < n) sched_yield(&v->sched); /* the port is slow: once more when others have run */
+        if (count && (took < n || call_preempt())) return call_restart(v, CONSOLEIO_write, count, buffer);
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The console_io hypercall's back: the machine's console (a serial port) for the CONSOLE role, lines of the log for all others.
- * Input waits in a ring until the CONSOLE domain reads it; VIRQ_CONSOLE says that some has come.
+ * Input waits in a ring until the CONSOLE domain reads it; VIRQ_CONSOLE says that some has come. Output that a port has not taken
+ * yet is given to it by a timer.
  */
 #include "dom/domain.h"
 #include "lib/log.h"
@@ -14,10 +15,20 @@
 static struct spinlock lock = SPINLOCK_INIT(LOCK_CONSOLE);
 static char input[INPUT];
 static unsigned input_head, input_tail;
+static struct timer output;
 
-void console_init(void) { input_head = input_tail = 0; }
+static void output_due(void *arg)
+{
+    softirq_raise(SOFTIRQ_CONSOLE);
+}
 
-/* SOFTIRQ_CONSOLE: bytes are waiting in the serial port. */
+void console_init(void)
+{
+    input_head = input_tail = 0;
+    timer_init(&output, output_due, NULL);
+}
+
+/* SOFTIRQ_CONSOLE: bytes are waiting in the serial port, or for it. */
 void console_softirq(void)
 {
     int c;
@@ -29,6 +40,7 @@ void console_softirq(void)
     }
     spin_unlock(&lock);
     if (any) event_send_global_virq(VIRQ_CONSOLE);
+    if (serial_drain()) timer_set(&output, now_ns() + SERIAL_FIFO_NS);
 }
 
 int console_read(char *buf, unsigned n)
@@ -54,11 +66,11 @@ static void flush_line(struct domain *d)
     if (++d->log_lines <= LINES_A_SECOND) log_guest("d%u: %s", d->id, d->console_line);
 }
 
-int console_write(struct domain *d, const char *s, unsigned n)
+unsigned console_write(struct domain *d, const char *s, unsigned n)
 {
     spin_lock(&lock);
     if (domain_has_role(d, BH_ROLE_CONSOLE)) {
-        serial_write(console_port, s, n);
+        n = serial_write(console_port, s, n);
     } else {
         for (unsigned i = 0; i < n; i++) {
             if (s[i] == '\n') flush_line(d);
@@ -67,5 +79,5 @@ int console_write(struct domain *d, const char *s, unsigned n)
         }
     }
     spin_unlock(&lock);
-    return (int)n;
+    return n;
 }

@@ -167,7 +167,8 @@ bool device_mmio_allowed(mfn_t first, uint64_t count); /* may be a device's regi
 
 /* dom/console.c */
 void console_init(void);
-int console_write(struct domain *d, const char *s, unsigned n); /* console_io: the machine's console for the CONSOLE role, log lines for others */
+/* console_io: the machine's console for the CONSOLE role, log lines for others. The bytes taken: fewer than n only on the console, whose queue is full. */
+unsigned console_write(struct domain *d, const char *s, unsigned n);
 int console_read(char *buf, unsigned n);
-void console_softirq(void);                   /* serial input arrived: VIRQ_CONSOLE */
+void console_softirq(void);                   /* serial input arrived: VIRQ_CONSOLE; output waits: some of it */
 #endif

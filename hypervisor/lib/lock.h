@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ticket spinlocks with a checked order. The hypervisor runs with interrupts off, so there is no irq-saving form.
- * Each lock has a rank; a CPU may take a lock only with a rank strictly above all it holds (the last resort being LOCK_LOG).
+ * Each lock has a rank; a CPU may take a lock only with a rank strictly above all it holds (the last being LOCK_SERIAL).
  * Two locks of one rank (two domains' event locks, two grant tables) are taken with spin_lock_pair, in address order.
  * The order, lowest first, is the enum below; docs/locking.md explains it.
  */
@@ -26,6 +26,7 @@ enum lock_rank {
     LOCK_STALL,       /* the rows of the longest stretches */
     LOCK_CONSOLE,     /* console input and the lines of domains being gathered */
     LOCK_LOG,
+    LOCK_SERIAL,      /* the serial ports and their queues */
 };
 struct spinlock {
     uint16_t next, serving; /* tickets */

@@ -36,6 +36,25 @@ static unsigned make_line(char *buf, size_t size, enum log_level l, const char *
     return (unsigned)n;
 }
 
+static unsigned skipped; /* lines that are not on the port, since it last said so */
+
+/* A line to the ring, and to the port if that leaves `keep` bytes of its queue free; lock held. */
+static void emit_line(const char *line, unsigned n, unsigned keep)
+{
+    char said[80];
+    if (serial_room(log_port) < n + sizeof(said) + keep) {
+        skipped++;
+        emit(line, n, false);
+        return;
+    }
+    if (skipped) {
+        int m = snprintf(said, sizeof(said), "(BH) %u lines are in the log only: the port is slow\n", skipped);
+        skipped = 0;
+        emit(said, (unsigned)m, true);
+    }
+    emit(line, n, true);
+}
+
 void log_msg(enum log_level l, const char *fmt, ...)
 {
     if (l > LOG_INFO && l > log_threshold)
@@ -46,30 +65,26 @@ void log_msg(enum log_level l, const char *fmt, ...)
     unsigned n = make_line(line, sizeof(line), l, fmt, ap);
     va_end(ap);
     spin_lock(&lock);
-    emit(line, n, l <= log_threshold);
+    if (l <= log_threshold)
+        emit_line(line, n, 0);
+    else
+        emit(line, n, false);
     spin_unlock(&lock);
 }
 
-/* What guests' lines have cost so far, as the time at which their share has paid for it; and how many were not written since. */
+/* What guests' lines have cost so far, as the time at which their share has paid for it. */
 static uint64_t guests_paid;
-static unsigned guests_skipped;
 
 /* lock held */
 static void emit_guest(const char *line, unsigned n)
 {
     uint64_t start = log_clock ? log_clock() : 0;
     if (guests_paid > start + LOG_GUEST_BURST_NS * LOG_GUEST_SHARE) {
-        guests_skipped++;
+        skipped++;
         emit(line, n, false);
         return;
     }
-    if (guests_skipped) {
-        char said[80];
-        int m = snprintf(said, sizeof(said), "(BH) %u lines of domains are in the log only: the port is slow\n", guests_skipped);
-        guests_skipped = 0;
-        emit(said, (unsigned)m, true);
-    }
-    emit(line, n, true);
+    emit_line(line, n, SERIAL_QUEUE / 2);
     if (log_clock)
         guests_paid = MAX(guests_paid, start) + (log_clock() - start) * LOG_GUEST_SHARE;
 }
@@ -193,6 +208,7 @@ _Noreturn void panic(const char *fmt, ...)
     if (!__atomic_exchange_n(&panicking, true, __ATOMIC_SEQ_CST)) {
         if (panic_stop_others)
             panic_stop_others();
+        serial_queue(false);
         char why[200];
         va_list ap;
         va_start(ap, fmt);

@@ -15,8 +15,8 @@ void log_msg(enum log_level l, const char *fmt, ...) __attribute__((format(print
 #define log_warn(...) log_msg(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
-/* What a domain says. On the serial port all domains' lines together take at most LOG_GUEST_SHARE of one CPU's time, however slow the
- * port is; the rest is in the ring only, and the port says how many lines that were. */
+/* What a domain says. On the serial port all domains' lines together take at most LOG_GUEST_SHARE of one CPU's time and half of the
+ * port's queue; the rest is in the ring only. So is a line of our own that finds the queue full. The port says how many lines that were. */
 #define LOG_GUEST_SHARE 20u          /* one part in so many */
 #define LOG_GUEST_BURST_NS 100000000ull /* may be written at once */
 void log_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -24,9 +24,15 @@ void log_guest(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 unsigned log_read(uint64_t *pos, char *buf, unsigned len);
 void log_clear(void);
 
-/* The serial ports, lib/serial.c: polled output, 115200 8n1. `port` 0 = com1, 1 = com2. */
+/* The serial ports, lib/serial.c: 115200 8n1. `port` 0 = com1, 1 = com2. */
+#define SERIAL_QUEUE 16384u            /* bytes of a port that wait to be sent */
+#define SERIAL_FIFO_NS 1390000ull      /* what a port needs for the 16 bytes that it takes at a time */
 void serial_init(unsigned port);
-void serial_write(unsigned port, const char *s, unsigned len);
+unsigned serial_write(unsigned port, const char *s, unsigned len); /* the bytes taken: fewer than len only when the queue is full */
+unsigned serial_room(unsigned port);   /* bytes free in the queue; a line's end takes two */
+bool serial_drain(void);               /* give the ports what they take now; true: more waits, to be called again SERIAL_FIFO_NS later */
+/* true: from now on nobody waits for a port, serial_drain() is called. false, as at the start: whoever writes waits until all is sent. */
+void serial_queue(bool on);
 void serial_irq_enable(unsigned port); /* received data raises ISA interrupt 4 (com1) or 3 (com2) */
 int serial_read(unsigned port); /* next input byte, or -1 */
 extern unsigned log_port, console_port;

@@ -11,9 +11,10 @@
 
 struct machine machine;
 
-/* Long enough for the serial port to send what it holds. */
+/* Until the serial ports have what waits, and long enough for them to send what they hold. */
 static void settle(void)
 {
+    serial_queue(false);
     for (unsigned i = 0; i < 100000; i++)
         cpu_pause();
 }
