@@ -48,7 +48,7 @@ class Window:
 
 
 def run(name, kind, conditions, driver=""):
-    """One boot: ([Window], KiB of the driver domain's memory in use, KiB of it). kind: disk or net; driver: more words for the driver domain."""
+    """One boot: ([Window], KiB of the driver domain's memory in use at most, KiB of it). kind: disk or net; driver: more words for the driver domain."""
     path = machine.room(name)
     (path / "files/conditions").write_text("\n".join(conditions) + "\n")
     (path / "files/driver").write_text(kind + "\n")
@@ -65,7 +65,7 @@ def run(name, kind, conditions, driver=""):
     (path / "files/bad.cfg").write_text(BAD.format(device=bad))
     out = machine.boot(path, machine.TOP / "bench/flow.sh", "--append", "sched=credit", *board, timeout=4000)
     looks = [line.split() for line in re.findall(r"^window (.*)$", out, re.MULTILINE)]
-    memory = re.search(r"^memory (\d+) of (\d+) KiB$", out, re.MULTILINE)
+    memory = re.search(r"^memory \d+ of (\d+), at most (\d+) KiB$", out, re.MULTILINE)
     if len(looks) != 2 * (1 + len(conditions)) or not memory:
         raise machine.Failure(f"{name}: not all was measured\n{out[-2000:]}")
-    return [Window(*pair) for pair in zip(looks[::2], looks[1::2])], int(memory[1]), int(memory[2])
+    return [Window(*pair) for pair in zip(looks[::2], looks[1::2])], int(memory[2]), int(memory[1])

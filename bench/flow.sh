@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # In the control domain: how fast guest "victim" gets on, alone and in each of the conditions of /files/conditions (a line each): "paused" is this
 # domain stopped, every other a storm of tests/domains/badfront. For each two lines "window NAME flow MS DONE ERRORS time NS DOMAIN NS...": at its
-# begin and at its end. First "memory USED of ALL KiB", of the driver domain of /files/driver.
+# begin and at its end. Last "memory USED of ALL, at most MOST KiB", of the driver domain of /files/driver.
 console=/var/log/bulkhead/console-victim.log
 
 flow() { tr -d '\r' <$console | sed -n 's/^flow: \([0-9]*\) ms, \([0-9]*\) done, \([0-9]*\) errors$/\1 \2 \3/p' | tail -n 1; }
@@ -38,10 +38,6 @@ until [ -n "$(flow)" ]; do
     sleep 0.2
 done
 sleep 0.3
-node=/local/domain/$(bh domid "$(cat /files/driver)")/control/memory
-xenstore-write "$node" '?'
-sleep 0.1
-echo "memory $(xenstore-read "$node") KiB"
 measure alone sleep 1
 for condition in $(cat /files/conditions); do
     case $condition in
@@ -49,3 +45,7 @@ for condition in $(cat /files/conditions); do
         *) storm "$condition" ;;
     esac
 done
+node=/local/domain/$(bh domid "$(cat /files/driver)")/control/memory
+xenstore-write "$node" '?'
+sleep 0.1
+echo "memory $(xenstore-read "$node") KiB"

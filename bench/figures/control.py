@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A guest's throughput (bench/flow.py) with the control domain running and stopped for a second (bh rest), and the memory that its driver domain
-has in use meanwhile."""
+has in use at most meanwhile."""
 import flow
 
 
@@ -10,4 +10,4 @@ def measure(report, _peer):
         report.figure(f"{kind}: {what}, control domain stopped", round(paused.rate), "/s",
                       f"running {running.rate:.0f}: {100 * paused.rate / running.rate:.0f} %; control's CPU {100 * paused.shares['control']:.0f} %",
                       better="more")
-        report.figure(f"{kind} domain, memory in use", used, "KiB", f"of {whole}; packets and rings, heap, image, page tables")
+        report.figure(f"{kind} domain, memory at most", used, "KiB", f"of {whole}; packets and rings, heap, image, page tables")

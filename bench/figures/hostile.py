@@ -25,9 +25,10 @@ def measure(report, _peer):
         storms = [name for name in names if not chosen or name in chosen]
         if not storms:
             continue
-        alone, *windows = flow.run(f"hostile-{kind}", kind, storms)[0]
+        (alone, *windows), most, whole = flow.run(f"hostile-{kind}", kind, storms)
         for window in windows:
             if window.errors:
                 raise flow.machine.Failure(f"{window.condition}: the guest saw {window.errors} errors")
             report.figure(f"{kind}: {names[window.condition]}", round(100 * window.free_rate() / alone.rate), "%",
                           f"{window.rate:.0f} of {alone.rate:.0f} a second; {window.cpu(kind, 'victim', 'control', 'bad')}", better="more")
+        report.figure(f"{kind} domain, memory at most", most, "KiB", f"of {whole}, through all of this; packets and rings, heap, image, page tables")

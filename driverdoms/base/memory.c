@@ -5,11 +5,11 @@
 
 static void asked(const char *path, void *arg)
 {
-    unsigned used, all;
+    unsigned used, most, all;
     char *text = rt_xs_read(0, path, NULL, NULL);
     if (text && !strcmp(text, "?")) {
-        rt_memory(&used, &all);
-        rt_xs_printf(0, path, "%u of %u", used, all);
+        rt_memory(&used, &most, &all);
+        rt_xs_printf(0, path, "%u of %u, at most %u", used, all, most);
     }
     rt_free(text);
 }

@@ -8,7 +8,7 @@
 static uint64_t *map;     /* bit per page */
 static uint64_t pages;    /* bits in map */
 static uint64_t next;     /* where the search starts */
-static unsigned free_pages, all_pages;
+static unsigned free_pages, all_pages, least_free; /* least_free: so far, since pages are given out */
 
 static bool used(uint64_t pfn)
 {
@@ -56,6 +56,7 @@ void rt_pages_init(const struct rt_range *ram, unsigned n)
             release_outside(from, to, (uintptr_t)_image_start / RT_PAGE, first_free);
     }
     next = first_free;
+    least_free = free_pages;
 }
 
 /* First free run of n in [from, to), or `to`. */
@@ -85,6 +86,8 @@ void *rt_alloc_pages(unsigned n)
         return NULL;
     mark(p, n, true);
     free_pages -= n;
+    if (free_pages < least_free)
+        least_free = free_pages;
     next = p + n;
     void *page = (void *)(p * RT_PAGE);
     memset(page, 0, (size_t)n * RT_PAGE);
@@ -105,9 +108,10 @@ void rt_free_pages(void *p, unsigned n)
         next = pfn;
 }
 
-void rt_memory(unsigned *used_kib, unsigned *all_kib)
+void rt_memory(unsigned *used_kib, unsigned *most_kib, unsigned *all_kib)
 {
     *used_kib = (all_pages - free_pages) * (RT_PAGE / 1024);
+    *most_kib = (all_pages - least_free) * (RT_PAGE / 1024);
     *all_kib = all_pages * (RT_PAGE / 1024);
 }
 

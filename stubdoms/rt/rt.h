@@ -37,7 +37,7 @@ void *rt_alloc(size_t bytes);              /* zeroed, 16-byte aligned */
 void rt_free(void *p);
 void *rt_alloc_pages(unsigned pages);      /* contiguous, page aligned, zeroed */
 void rt_free_pages(void *p, unsigned pages);
-void rt_memory(unsigned *used_kib, unsigned *all_kib); /* of the domain: what no call can get any more, and all there is */
+void rt_memory(unsigned *used_kib, unsigned *most_kib, unsigned *all_kib); /* of the domain: what no call can get any more, the most so far, and all there is */
 
 /* --- time --- */
 uint64_t rt_now(void);                     /* ns since boot of the machine, from the PV clock */
