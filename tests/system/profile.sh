@@ -38,7 +38,7 @@ n=$(awk '{n += $NF} END {print n}' /tmp/folded)
 [ "$n" -ge 480 ] && [ "$n" -le 5760 ] || fail "$n samples of 3 CPUs in 8 s, 200 a second"
 grep -q ' 0 records lost' /tmp/sum || fail "records were lost"
 
-# off again: a trace of the same events has none
+# afterwards bh trace records what it did before
 bh trace -s 1 -o /tmp/t.bin >/dev/null || fail "bh trace"
 before=$(wc -c </tmp/t.bin)
 [ "$before" -gt 100 ] || fail "bh trace records nothing after a profile"

@@ -5,7 +5,7 @@
  */
         .text
         .global child_poweroff, child_crash, child_ud, child_garbage, child_flood, child_spin, child_count
-        .global child_deaf, child_peer, child_watchdog, child_wild, child_refused, child_calls, child_sleep, child_end
+        .global child_deaf, child_peer, child_watchdog, child_wild, child_refused, child_calls, child_sleep, child_pae, child_end
         .set SCHED_OP, 29
 child_poweroff:
         pushq $0                        /* sched_shutdown.reason */
@@ -112,5 +112,23 @@ child_sleep:                            /* for good: no event comes */
         xorl %esi, %esi
         vmmcall
         jmp child_sleep
+child_pae:                              /* 32-bit: CR0.CD and paging change alone and together; counts how far it comes */
+        .code32
+        lock incl 0x6000
+        movl %cr0, %eax
+        orl $0x40000000, %eax
+        movl %eax, %cr0
+        lock incl 0x6000
+        andl $0x3fffffff, %eax          /* paging and CD off */
+        movl %eax, %cr0
+        lock incl 0x6000
+        orl $0xc0000000, %eax           /* and on again: the four entries are read anew */
+        movl %eax, %cr0
+        lock incl 0x6000
+        movl %cr0, %eax
+        movl %eax, 0x6004
+        lock incl 0x6000
+1:      jmp 1b
+        .code64
 child_end:
         .section .note.GNU-stack, "", @progbits

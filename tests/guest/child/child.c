@@ -119,7 +119,16 @@ struct context {
     struct hvm_save_descriptor end_d;
 } __attribute__((packed));
 
-long child_context(uint16_t domid, uint64_t rip)
+static const struct hvm_hw_cpu start_state = {
+    .rsp = 6 * RT_PAGE - 16, .rflags = 0x202, /* no interrupt comes */ .cr0 = 0x80010033, .cr3 = RT_PAGE,
+    .cr4 = 0x620, .msr_efer = 0x500, .dr6 = 0xffff0ff0, .dr7 = 0x400,
+    .cs_sel = 8, .cs_limit = ~0u, .cs_arbytes = 0xa9b, .ds_sel = 16, .ds_limit = ~0u, .ds_arbytes = 0xc93,
+    .es_sel = 16, .es_limit = ~0u, .es_arbytes = 0xc93, .ss_sel = 16, .ss_limit = ~0u, .ss_arbytes = 0xc93,
+    .fs_limit = ~0u, .fs_arbytes = 0xc93, .gs_limit = ~0u, .gs_arbytes = 0xc93,
+    .tr_limit = 0x67, .tr_arbytes = 0x8b, .ldtr_arbytes = 0x82,
+};
+
+static long set_context(uint16_t domid, const struct hvm_hw_cpu *cpu)
 {
     static struct context x;
     static char old[16384];
@@ -132,16 +141,35 @@ long child_context(uint16_t domid, uint64_t rip)
     memset(&x, 0, sizeof(x));
     memcpy(&x, old, sizeof(x.head_d) + sizeof(x.head));
     x.cpu_d = (struct hvm_save_descriptor){ HVM_SAVE_CODE(CPU), 0, HVM_SAVE_LENGTH(CPU) };
-    x.cpu = (struct hvm_hw_cpu){ .rip = rip, .rsp = 6 * RT_PAGE - 16, .rflags = 0x202, /* no interrupt comes */ .cr0 = 0x80010033, .cr3 = RT_PAGE,
-        .cr4 = 0x620, .msr_efer = 0x500, .dr6 = 0xffff0ff0, .dr7 = 0x400,
-        .cs_sel = 8, .cs_limit = ~0u, .cs_arbytes = 0xa9b, .ds_sel = 16, .ds_limit = ~0u, .ds_arbytes = 0xc93,
-        .es_sel = 16, .es_limit = ~0u, .es_arbytes = 0xc93, .ss_sel = 16, .ss_limit = ~0u, .ss_arbytes = 0xc93,
-        .fs_limit = ~0u, .fs_arbytes = 0xc93, .gs_limit = ~0u, .gs_arbytes = 0xc93,
-        .tr_limit = 0x67, .tr_arbytes = 0x8b, .ldtr_arbytes = 0x82 };
+    x.cpu = *cpu;
     x.end_d = (struct hvm_save_descriptor){ HVM_SAVE_CODE(END), 0, 0 };
     c.u.hvmcontext.size = sizeof(x);
     set_xen_guest_handle(c.u.hvmcontext.buffer, (uint8_t *)&x);
     return domctl(&c, XEN_DOMCTL_sethvmcontext, domid);
+}
+
+static uint64_t rip_of(const char *routine)
+{
+    return CODE * RT_PAGE + (uint64_t)(routine - child_poweroff);
+}
+
+long child_context(uint16_t domid, uint64_t rip)
+{
+    struct hvm_hw_cpu cpu = start_state;
+    cpu.rip = rip;
+    return set_context(domid, &cpu);
+}
+
+long child_context_pae(struct child *c, const char *routine)
+{
+    struct hvm_hw_cpu cpu = start_state;
+    cpu.rip = rip_of(routine);
+    cpu.cr3 = 7 * RT_PAGE;
+    cpu.msr_efer = 0;
+    cpu.cs_arbytes = 0xc9b;
+    memset(window_of(c->domid) + 7 * RT_PAGE, 0, RT_PAGE);
+    *(uint64_t *)(window_of(c->domid) + 7 * RT_PAGE) = 3 * RT_PAGE | 1;
+    return set_context(c->domid, &cpu);
 }
 
 bool child_build(struct child *c, const char *routine)
@@ -165,7 +193,7 @@ bool child_build(struct child *c, const char *routine)
         load(window_of(c->domid));
         c->shared = (volatile uint64_t *)(window_of(c->domid) + CHILD_SHARED * RT_PAGE);
         step = "sethvmcontext";
-        ret = child_context(c->domid, CODE * RT_PAGE + (uint64_t)(routine - child_poweroff));
+        ret = child_context(c->domid, rip_of(routine));
     }
     if (!ret)
         return true;

@@ -15,7 +15,7 @@
 
 /* Routines, in blobs.S */
 extern const char child_poweroff[], child_crash[], child_ud[], child_garbage[], child_flood[], child_spin[], child_count[];
-extern const char child_deaf[], child_peer[], child_watchdog[], child_wild[], child_refused[], child_calls[], child_sleep[], child_end[];
+extern const char child_deaf[], child_peer[], child_watchdog[], child_wild[], child_refused[], child_calls[], child_sleep[], child_pae[], child_end[];
 
 struct child { uint16_t domid; volatile uint64_t *shared; };
 
@@ -25,6 +25,8 @@ long simple_domctl(unsigned cmd, uint16_t domid);
 bool child_build(struct child *c, const char *routine);
 /* vCPU 0 of a domain with page tables at 1000h: 64-bit mode at `rip`, stack below 6000h, no IDT. */
 long child_context(uint16_t domid, uint64_t rip);
+/* The same in 32-bit mode with PAE paging, the first GiB 1:1, its table of four at 7000h; on a routine that was given to child_build. */
+long child_context_pae(struct child *c, const char *routine);
 /* Map its pages anew: after a restart in place it may stand on others. 0 or -errno. */
 long child_map(struct child *c);
 void child_start(struct child *c);

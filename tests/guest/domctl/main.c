@@ -140,6 +140,22 @@ static void refusals(void)
     REFUSED(domctl(&c, XEN_DOMCTL_createdomain, 0));
 }
 
+/* 32-bit code with PAE paging, which turns paging and the cache off and on: some CPUs need its four upper entries read by us. */
+static void pae(void)
+{
+    struct child c;
+    volatile bool never = false;
+    if (!child_build(&c, child_pae))
+        return;
+    IS(child_context_pae(&c, child_pae), 0);
+    child_start(&c);
+    for (unsigned i = 0; i < 200 && (uint32_t)c.shared[0] != 5; i++)
+        wait_for(&never, 10);
+    check((uint32_t)c.shared[0] == 5 && c.shared[0] >> 32 == 0xc0010033, "PAE paging: came to step %u, CR0 %lx", (uint32_t)c.shared[0],
+          c.shared[0] >> 32);
+    check(child_destroy(&c), "gone");
+}
+
 void domain_main(const char *cmdline)
 {
     int port = rt_event_bind_virq(VIRQ_DOM_EXC, on_dom_exc, NULL);
@@ -155,6 +171,7 @@ void domain_main(const char *cmdline)
     deaths();
     flood();
     deaf();
+    pae();
     without_roles();
     wait_for(&never, 50);
     uint64_t after = free_pages();
