@@ -167,6 +167,9 @@ void prepare(void)
     struct physdev_map_pirq *m = argument();
     *m = (struct physdev_map_pirq){.domid = id, .type = MAP_PIRQ_TYPE_MSI, .pirq = -1, .devfn = (int)function};
     call(__HYPERVISOR_physdev_op, PHYSDEVOP_map_pirq, PHYSDEVOP_map_pirq, (uint64_t)(uintptr_t)arg, 0);
+    uint32_t pirq = (uint32_t)m->pirq;
+    *o = (struct bh_op){.version = BH_INTERFACE_VERSION, .domid = id, .u.msi.port = pirq};
+    call(BH_HYPERCALL, BH_OP_pirq_message, BH_OP_pirq_message, (uint64_t)(uintptr_t)arg, 0);
     *o = (struct bh_op){.version = BH_INTERFACE_VERSION, .domid = id};
     if (below(2) && !call(BH_HYPERCALL, BH_OP_snapshot, BH_OP_snapshot, (uint64_t)(uintptr_t)arg, 0) && below(2)) step(XEN_DOMCTL_unpausedomain, id);
     *o = (struct bh_op){.version = BH_INTERFACE_VERSION, .domid = DOMID_SELF, .u.rest.ms = 1};
@@ -218,7 +221,12 @@ long platform_any(void)
 {
     struct xen_platform_op *p = (void *)arg;
     p->interface_version = below(8) ? XENPF_INTERFACE_VERSION : (uint32_t)rnd();
-    p->cmd = below(2) ? XENPF_get_cpuinfo : (uint32_t)below(70);
+    p->cmd = below(2) ? XENPF_get_cpuinfo : below(2) ? XENPF_get_symbol : (uint32_t)below(70);
+    if (p->cmd == XENPF_get_symbol && below(8)) {
+        p->u.symdata.symnum = (uint32_t)below(2000);
+        p->u.symdata.namelen = (uint32_t)below(200);
+        p->u.symdata.name.p = (char *)buffer();
+    }
     return call(__HYPERVISOR_platform_op, p->cmd, handed(), 0, 0);
 }
 

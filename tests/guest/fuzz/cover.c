@@ -60,7 +60,7 @@ static const struct op { unsigned number, sub; const char *name; } ops[] = {
     D(set_target), D(gettscinfo), D(settscinfo), D(set_virq_handler), D(cacheflush), D(get_cpu_policy), D(get_paging_mempool_size),
     D(set_paging_mempool_size), D(test_assign_device), D(hypercall_init),
     S(readconsole), S(physinfo), S(sched_id), S(getdomaininfolist), S(getcpuinfo), S(availheap), S(cputopoinfo), S(numainfo), S(cpupool_op),
-    B(set_roles), B(snapshot), B(restart), B(crash), B(info), B(rest), B(stalls),
+    B(set_roles), B(snapshot), B(restart), B(crash), B(info), B(rest), B(stalls), B(profile),
     M(populate_physmap), M(decrease_reservation), M(add_to_physmap), M(add_to_physmap_batch), M(remove_from_physmap), M(acquire_resource),
     M(current_reservation), M(maximum_reservation), M(maximum_gpfn), M(maximum_ram_page), M(memory_map), M(machine_memory_map), M(set_memory_map),
     M(claim_pages), M(reserved_device_memory_map),
@@ -73,7 +73,8 @@ static const struct op { unsigned number, sub; const char *name; } ops[] = {
     X(guest_handle), X(commandline),
     P(manage_pci_add), P(pci_device_add), P(pci_mmcfg_reserved),
     O(yield), O(poll), O(remote_shutdown), O(watchdog),
-    {__HYPERVISOR_platform_op, XENPF_get_cpuinfo, "platform_op get_cpuinfo"}, {__HYPERVISOR_console_io, 0, "console_io write"},
+    {__HYPERVISOR_platform_op, XENPF_get_cpuinfo, "platform_op get_cpuinfo"}, {__HYPERVISOR_platform_op, XENPF_get_symbol, "platform_op get_symbol"},
+    {__HYPERVISOR_console_io, 0, "console_io write"},
     {__HYPERVISOR_console_io, 1, "console_io read"}, {__HYPERVISOR_multicall, NO_SUB, "multicall"}, {__HYPERVISOR_set_timer_op, NO_SUB, "set_timer_op"},
 };
 /* Where the board has an IOMMU. What a domain does with a function of its own is not for us, who may own none: tests/guest/pirq. */
