@@ -80,13 +80,13 @@ struct cpu_ops {
     bool (*can_take_interrupt)(const struct hvcpu *v); /* IF=1, no shadow, nothing pending */
     bool (*in_shadow)(const struct hvcpu *v);          /* the instruction after STI or MOV SS is next */
     void (*clear_shadow)(struct hvcpu *v);
-    bool (*delivers)(const struct hvcpu *v);           /* what is requested of v->lapic the CPU delivers itself in the next run */
     void (*inject_interrupt)(struct hvcpu *v, uint8_t vector);
     void (*inject_exception)(struct hvcpu *v, uint8_t vector, bool has_error, uint32_t error);
     void (*inject_nmi)(struct hvcpu *v);
     uint8_t (*cpl)(const struct hvcpu *v);
 };
 extern const struct cpu_ops *cpu;       /* the vendor of this machine */
+extern bool cpu_delivers;               /* its CPUs deliver themselves what a virtual APIC requests while vlapic_direct() */
 extern const struct cpu_ops svm_ops, vmx_ops;
 EXTERN_PERCPU(uint64_t, guest_exits);   /* each `run` counts its exits here: p2m flushes wait for it to move */
 

@@ -6,6 +6,7 @@
 #include "irq/apic.h"
 
 const struct cpu_ops *cpu;
+bool cpu_delivers;
 static const struct cpu_ops *const vendors[] = {&svm_ops, &vmx_ops};
 PERCPU(uint64_t, guest_exits);
 

@@ -237,7 +237,6 @@ static bool svm_can_take_interrupt(const struct hvcpu *v)
     return !v->event_pending && (v->regs.rflags & RFLAGS_IF) && !(b->shadow & 1);
 }
 
-static bool svm_delivers(const struct hvcpu *v) { return false; }
 static bool svm_in_shadow(const struct hvcpu *v) { return ((const struct vmcb *)v->vmcb)->shadow & 1; }
 
 static void inject(struct hvcpu *v, uint32_t type, uint8_t vector, bool has_error, uint32_t error)
@@ -432,7 +431,6 @@ const struct cpu_ops svm_ops = {
     .get_mode = svm_get_mode,
     .set_efer = svm_set_efer,
     .can_take_interrupt = svm_can_take_interrupt,
-    .delivers = svm_delivers,
     .in_shadow = svm_in_shadow,
     .clear_shadow = svm_clear_shadow,
     .inject_interrupt = svm_inject_interrupt,

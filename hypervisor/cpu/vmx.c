@@ -201,7 +201,6 @@ static bool vmx_can_take_interrupt(const struct hvcpu *v)
     return !v->event_pending && (v->regs.rflags & RFLAGS_IF) && !(m->shadow & SHADOW_STI_MOVSS);
 }
 
-static bool vmx_delivers(const struct hvcpu *v) { return vmx_caps.direct && vlapic_direct(v->lapic); }
 static bool vmx_in_shadow(const struct hvcpu *v) { return ((const struct vmx *)v->vmcb)->shadow & SHADOW_STI_MOVSS; }
 static void vmx_clear_shadow(struct hvcpu *v) { ((struct vmx *)v->vmcb)->shadow &= ~SHADOW_STI_MOVSS; }
 
@@ -395,7 +394,7 @@ static uint32_t *apic_page(const struct vmx *m) { return mfn_to_virt(m->virtual_
 static void hand_over_apic(const struct hvcpu *v)
 {
     struct vmx *m = v->vmcb;
-    bool direct = vmx_delivers(v);
+    bool direct = cpu_delivers && vlapic_direct(v->lapic);
     if (m->direct != direct) {
         m->direct = direct;
         vmwrite(F_PROC2, vmx_caps.proc2 | (direct ? vmx_caps.direct : 0));
@@ -491,7 +490,6 @@ const struct cpu_ops vmx_ops = {
     .get_mode = vmx_get_mode,
     .set_efer = vmx_set_efer,
     .can_take_interrupt = vmx_can_take_interrupt,
-    .delivers = vmx_delivers,
     .in_shadow = vmx_in_shadow,
     .clear_shadow = vmx_clear_shadow,
     .inject_interrupt = vmx_inject_interrupt,

@@ -109,6 +109,7 @@ static bool choose_all(void)
     pt_ept.max_order = memory & EPT_1G ? ORDER_1G : memory & EPT_2M ? ORDER_2M : ORDER_4K;
     if ((allowed(PROC2) >> 32 & PROC2_DIRECT) == PROC2_DIRECT)
         c->direct = PROC2_DIRECT;
+    cpu_delivers = c->direct != 0;
     log_info("VT-x: interrupts of guests in x2APIC mode are delivered %s", c->direct ? "by the CPU" : "by injection, one exit or more each");
     c->revision = (uint32_t)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
     if (c->pin & PIN_TIMER)

@@ -161,7 +161,7 @@ bool vcpu_has_work(struct vcpu *v)
 
 static void inject_next(struct vcpu *v)
 {
-    bool callback = callback_pending(v), direct = cpu->delivers(&v->hv);
+    bool callback = callback_pending(v), direct = cpu_delivers && vlapic_direct(&v->lapic);
     int vector = callback ? v->dom->callback_vector : direct ? -1 : vlapic_highest(&v->lapic);
     v->hv.want_window = false;
     if (direct && !v->lapic.timer_deadline_ns && vlapic_timer_resume(&v->lapic, now_ns())) vcpu_lapic_timer_changed(v);
