@@ -75,7 +75,7 @@ class Report:
 
     def save(self, peer):
         """Write build/bench/NAME.json."""
-        settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("BENCH_")]
+        settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("BENCH_") and value]
         command = " ".join([*settings, "bench/run", *(["--peer", peer] if peer else []), self.name])
         whole = {"name": self.name, "taken": datetime.date.today().isoformat(), "command": command, "versions": versions(peer),
                  "figures": self.figures, "curves": self.curves}
