@@ -26,6 +26,7 @@ $(eval $(call unit_test,vlapic,tests/unit/vlapic_test.c hypervisor/irq/vlapic.c 
 $(eval $(call unit_test,acpi,tests/unit/acpi_test.c tests/unit/hv/fake_hv.c hypervisor/boot/acpi.c hypervisor/lib/machine.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,log,tests/unit/log_test.c hypervisor/lib/log.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,serial,tests/unit/serial_test.c,$(HV_TEST_CFLAGS)))
+$(eval $(call unit_test,console,tests/unit/console_test.c hypervisor/dom/console.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,vtd,tests/unit/vtd_test.c tests/unit/hv/fake_hv.c hypervisor/mem/dmar.c,$(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,trace,tests/unit/trace_test.c tests/unit/hv/fake_hv.c hypervisor/trace/trace.c hypervisor/mem/frames.c tools/lib/trace.c tools/lib/err.c,-Wno-format-truncation $(HV_TEST_CFLAGS)))
 $(eval $(call unit_test,profile,tests/unit/profile_test.c tests/unit/hv/fake_hv.c hypervisor/call/profile.c hypervisor/trace/trace.c hypervisor/mem/frames.c \

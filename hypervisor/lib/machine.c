@@ -69,6 +69,7 @@ static void reset_by_register(void)
 void machine_reset(void)
 {
     irq_disable();
+    settle();
     reset_by_register();
     settle();
     outb(0xcf9, 0x02);
