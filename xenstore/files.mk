@@ -12,7 +12,7 @@ $(eval $(call guest_test,xenstore,,$(XENSTORE_CORE) $(addprefix xenstore/transpo
 # The core's tests run its real sources, with allocations that can be made to fail.
 XENSTORE_TESTED := tests/unit/xenstore_fake.c $(XENSTORE_CORE)
 XENSTORE_FLAKY := -include tests/unit/xenstore_flaky.h
-$(foreach t,ops txn quota later model fuzz,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED) \
+$(foreach t,ops rules txn quota later model fuzz,$(eval $(call unit_test,xenstore_$(t)_test,tests/unit/xenstore_$(t)_test.c $(XENSTORE_TESTED) \
   $(if $(filter fuzz,$(t)),tests/fuzz/xenstore.c),$(XENSTORE_FLAKY))))
 $(eval $(call unit_test,xenstore_ring_test,tests/unit/xenstore_ring_test.c xenstore/transport/ring.c))
 XENSTORE_PLAYED := tests/unit/xenstore_played.c $(XENSTORE_CORE) \

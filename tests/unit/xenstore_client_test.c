@@ -96,6 +96,65 @@ static void test_nodes(void)
     daemon_stop();
 }
 
+/* What programs call besides: older names, helpers, and what few need. */
+static void test_rest(void)
+{
+    struct xs_handle *h, *other;
+    struct xs_permissions perms[2];
+    unsigned n;
+    char *v;
+    int fd[2];
+
+    daemon_start();
+    h = xs_daemon_open();
+    other = xs_domain_open();
+    CU_ASSERT_FATAL(h && other);
+    CU_ASSERT(xs_write(h, XBT_NULL, "/a/b", "v", 1));
+    CU_ASSERT(xs_rm(other, XBT_NULL, "/a"));
+    CU_ASSERT_PTR_NULL(xs_read(h, XBT_NULL, "/a/b", &n));
+    CU_ASSERT_FALSE(xs_rm(h, XBT_NULL, "/a/b/c"));
+    CU_ASSERT_EQUAL(errno, ENOENT);
+    CU_ASSERT(xs_introduce_domain(h, 7, 1, 2) && xs_introduce_domain(h, 8, 1, 2));
+    CU_ASSERT(xs_set_target(h, 7, 8));
+    CU_ASSERT_FALSE(xs_set_target(h, 7, 9));
+    CU_ASSERT(xs_resume_domain(h, 7));
+    CU_ASSERT_FALSE(xs_resume_domain(h, 9));
+    CU_ASSERT_FALSE(xs_restrict(h, 7)); /* no daemon has had it for years */
+    CU_ASSERT_EQUAL(xs_suspend_evtchn_port(7), -1);
+    CU_ASSERT(xs_write(h, XBT_NULL, "/local/domain/7/device/suspend/event-channel", "11", 2));
+    CU_ASSERT_EQUAL(xs_suspend_evtchn_port(7), 11);
+    v = xs_debug_command(h, "print", "hello", 6);
+    CU_ASSERT(v && !strcmp(v, "OK"));
+    free(v);
+    xs_daemon_close(other);
+    other = xs_daemon_open_readonly();
+    CU_ASSERT_FATAL(other != NULL);
+    xs_daemon_destroy_postfork(other);
+    xs_close(h);
+    daemon_stop();
+
+    CU_ASSERT(xs_strings_to_perms(perms, 2, "r5\0b0"));
+    CU_ASSERT(perms[0].id == 5 && perms[0].perms == XS_PERM_READ && perms[1].perms == (XS_PERM_READ | XS_PERM_WRITE));
+    CU_ASSERT_FALSE(xs_strings_to_perms(perms, 1, "x5"));
+    CU_ASSERT_FALSE(xs_strings_to_perms(perms, 1, "r"));
+    CU_ASSERT(xs_path_is_subpath("/a", "/a/b") && xs_path_is_subpath("/a", "/a") && xs_path_is_subpath("/", "/a"));
+    CU_ASSERT_FALSE(xs_path_is_subpath("/a", "/ab"));
+    CU_ASSERT_STRING_EQUAL(xs_daemon_socket(), path);
+    CU_ASSERT_STRING_EQUAL(xs_daemon_socket_ro(), path);
+    unsetenv("XENSTORED_PATH");
+    setenv("XENSTORED_RUNDIR", "/some", 1);
+    CU_ASSERT_STRING_EQUAL(xs_daemon_rundir(), "/some");
+    CU_ASSERT_STRING_EQUAL(xs_daemon_socket(), "/some/socket");
+    unsetenv("XENSTORED_RUNDIR");
+    CU_ASSERT_EQUAL(pipe(fd), 0);
+    CU_ASSERT(xs_write_all(fd[1], "bytes", 6));
+    char got[6];
+    CU_ASSERT(read(fd[0], got, 6) == 6 && !strcmp(got, "bytes"));
+    close(fd[0]);
+    close(fd[1]);
+    CU_ASSERT_FALSE(xs_write_all(fd[1], "x", 1));
+}
+
 static void test_transactions(void)
 {
     struct xs_handle *a, *b;
@@ -437,6 +496,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"nodes, permissions, domains", test_nodes},
+        {"the rest of the API", test_rest},
         {"transactions", test_transactions},
         {"watches and threads", test_watches},
         {"the daemon dies", test_death},

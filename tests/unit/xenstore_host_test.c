@@ -3,6 +3,7 @@
  * Domain rings as the daemon serves them, on a hypervisor that is played (xenstore_played.h): introduction, reconnection, hostile pages,
  * and that no domain's ring holds up another's.
  */
+#include "xenstore/core/view.h"
 #include "xenstore/transport/loop.h"
 #include "xenstore_played.h"
 #include <stdlib.h>
@@ -280,6 +281,31 @@ static void test_states(void)
     end();
 }
 
+/* XS_SET_TARGET: a stub domain has the rights of the domain that it serves, until that goes; a new ring does not change it. */
+static void test_target(void)
+{
+    static const struct actor domain0 = { 0, NO_TARGET };
+    struct perms *p = perms_new(1);
+    bool made;
+
+    begin();
+    p->p[0] = (struct perm){ 1, 0 };
+    CU_ASSERT_EQUAL(view_mkdir(&s, &s.live, &domain0, "/local/domain/1", &made), 0);
+    CU_ASSERT_EQUAL(view_set_perms(&s, &s.live, &domain0, "/local/domain/1", p), 0);
+    CU_ASSERT_STRING_EQUAL(ASK(2, XS_WRITE, "/local/domain/1/x\0v"), "EACCES");
+    CU_ASSERT_EQUAL(domain_set_target(&s, 2, 1), 0);
+    CU_ASSERT_STRING_EQUAL(ASK(2, XS_WRITE, "/local/domain/1/x\0v"), "OK");
+    CU_ASSERT_STRING_EQUAL(ASK(3, XS_WRITE, "/local/domain/1/x\0v"), "EACCES");
+    CU_ASSERT_EQUAL(domain_introduce(&s, 2, 0, 8), 0);
+    CU_ASSERT_STRING_EQUAL(ASK(2, XS_READ, "/local/domain/1/x"), "v");
+    CU_ASSERT_EQUAL(domain_release(&s, 1), 0);
+    CU_ASSERT_EQUAL(domain_introduce(&s, 1, 0, 7), 0);
+    CU_ASSERT_STRING_EQUAL(ASK(1, XS_WRITE, "/local/domain/1/y\0v"), "OK");
+    CU_ASSERT_STRING_EQUAL(ASK(2, XS_READ, "/local/domain/1/y"), "EACCES");
+    perms_put(p);
+    end();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -290,6 +316,7 @@ int main(void)
         {"a request without an event", test_no_event},
         {"torn indices", test_torn},
         {"who still lives", test_states},
+        {"a stub domain's target", test_target},
         CU_TEST_INFO_NULL,
     };
     return suite_run("xenstore rings", NULL, tests);
