@@ -3,9 +3,12 @@
  * Domain rings as the daemon serves them, on a hypervisor that is played (xenstore_played.h): introduction, reconnection, hostile pages,
  * and that no domain's ring holds up another's.
  */
+#include "xenstore/core/state.h"
 #include "xenstore/core/view.h"
+#include "xenstore/core/watch.h"
 #include "xenstore/transport/loop.h"
 #include "xenstore_played.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "suite.h"
@@ -306,6 +309,92 @@ static void test_target(void)
     end();
 }
 
+/* --- a state that is taken in parts, while the rings go on --- */
+
+static bool grow(struct sbuf *b, size_t room)
+{
+    char *p = realloc(b->bytes, 2 * room);
+
+    if (p) {
+        b->bytes = p;
+        b->room = 2 * room;
+    }
+    return p;
+}
+
+static void watch(unsigned domid, uint32_t type, const char *token)
+{
+    char text[16];
+
+    CU_ASSERT_STRING_EQUAL(ask(domid, type, text, (size_t)sprintf(text, "w%c%s", 0, token) + 1), "OK");
+}
+
+/* What is watched: the tokens, in any order, all of them one letter. */
+static unsigned tokens(unsigned domid)
+{
+    unsigned set = 0;
+
+    for (const struct watch *w = domain_find(&s, (uint16_t)domid)->conn->watches; w; w = w->next)
+        set |= 1u << (*w->token - 'a');
+    return set;
+}
+
+static void test_parts(void)
+{
+    struct sbuf state = { .grow = grow };
+    uint64_t committed = 0;
+    uint32_t running = 0;
+    struct journal j = { { .grow = grow }, &committed, &running };
+    struct snapshot part;
+    unsigned parts = 0;
+    bool done;
+
+    begin();
+    s.journal = &j;
+    for (unsigned d = 1; d < 4; d++)
+        watch(d, XS_WATCH, "a");
+    j.buf.used = 0; /* what was before the snapshot */
+    state_begin(&s, &state, &part);
+    CU_ASSERT(state_more(&part, &state, 1000));
+    do {
+        for (unsigned d = 1; d < 4; d++) { /* each with what is new between the parts */
+            watch(d, XS_WATCH, (const char[]){ (char)('b' + parts), 0 });
+            watch(d, XS_UNWATCH, (const char[]){ (char)('a' + parts), 0 });
+            request(d, XS_READ, "w", 2); /* its answer is not read: it is in the state */
+            settle();
+        }
+        state_append(&state, j.buf.bytes, j.buf.used);
+        j.buf.used = 0;
+        done = state_rings(&s, &part, &state, 1);
+        for (unsigned d = 1; d < 4; d++) {
+            char rest[200];
+
+            while (played_get(d, rest, sizeof(rest)) == sizeof(rest))
+                ;
+        }
+        CU_ASSERT_FATAL(parts++ < 10);
+    } while (!done);
+    state_append(&state, j.buf.bytes, j.buf.used);
+    state_end(&part);
+    s.journal = NULL;
+    CU_ASSERT_EQUAL(parts, 3);
+    while (s.domains)
+        domain_release(&s, s.domains->domid);
+    store_free(&s);
+    CU_ASSERT_FATAL(store_init(&s, &xen_host));
+    CU_ASSERT_PTR_NULL(state_load(&s, state.bytes, state.used, 0));
+    settle();
+    for (unsigned d = 1; d < 4; d++) {
+        CU_ASSERT_EQUAL(tokens(d), 1u << parts);
+        CU_ASSERT_PTR_NULL(domain_find(&s, (uint16_t)d)->conn->out); /* all was sent before, and is not sent again */
+        CU_ASSERT_EQUAL(played_pages[d].rsp_prod, played_pages[d].rsp_cons);
+        CU_ASSERT_STRING_EQUAL(ask(d, XS_GET_DOMAIN_PATH, "1", 2), "/local/domain/1");
+    }
+    free(state.bytes);
+    free(j.buf.bytes);
+    end();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -317,6 +406,7 @@ int main(void)
         {"torn indices", test_torn},
         {"who still lives", test_states},
         {"a stub domain's target", test_target},
+        {"a state in parts", test_parts},
         CU_TEST_INFO_NULL,
     };
     return suite_run("xenstore rings", NULL, tests);

@@ -208,6 +208,7 @@ static void test_release_state(void)
     CU_STR(TURN(XS_RELEASE, "6"), "OK");
     state_begin(&fake_store, &state, &part);
     CU_ASSERT(state_more(&part, &state, 1000));
+    CU_ASSERT(state_rings(&fake_store, &part, &state, 0)); /* there is none */
     state_end(&part);
     fake_end();
     begin();

@@ -57,6 +57,7 @@ struct conn {
     void *transport;
     struct actor actor;
     uint32_t key;              /* its name in the state (state.h) */
+    uint32_t snapshot;         /* the last that it is in (state_rings) */
     bool poisoned;             /* its next request killed the daemon before this one: refused */
     bool waiting;              /* for the lane; no request is taken meanwhile */
     unsigned lane_tries;       /* so many of its next transactions go by the lane */

@@ -151,13 +151,10 @@ static void dump_rules(struct store *s, struct sbuf *b)
     state_put(b, REC_LATER, "u", (uint32_t)later_untold(s));
 }
 
-static void dump_users(struct store *s, struct sbuf *b, bool live)
+static void dump_domains(struct store *s, struct sbuf *b)
 {
     for (const struct domain *d = s->domains; d; d = d->next)
         dump_domain(b, d);
-    for (struct conn *c = s->conns; c; c = c->next)
-        if (live || c->key < SOCKET_KEY)
-            dump_conn(b, c, live);
 }
 
 void state_dump(struct store *s, struct sbuf *b, bool live)
@@ -167,13 +164,17 @@ void state_dump(struct store *s, struct sbuf *b, bool live)
     later_finish(s);
     dump_rules(s, b);
     tree_walk(s->live.root, path, 1, dump_node, b);
-    dump_users(s, b, live); /* behind the nodes that transactions have changed */
+    dump_domains(s, b);
+    for (struct conn *c = s->conns; c; c = c->next) /* behind the nodes that transactions have changed */
+        if (live || c->key < SOCKET_KEY)
+            dump_conn(b, c, live);
 }
 
 void state_begin(struct store *s, struct sbuf *b, struct snapshot *part)
 {
     dump_rules(s, b);
-    dump_users(s, b, false);
+    dump_domains(s, b);
+    part->number = ++s->snapshots;
     part->root = node_get(s->live.root);
     steps_begin(&part->steps, part->root);
 }
@@ -190,6 +191,24 @@ bool state_more(struct snapshot *part, struct sbuf *b, unsigned nodes)
         dump_node(b, part->steps.path, n);
     }
     return false;
+}
+
+bool state_rings(struct store *s, struct snapshot *part, struct sbuf *b, unsigned records)
+{
+    const struct account *a;
+
+    for (struct conn *c = s->conns; c; c = c->next) {
+        if (c->key >= SOCKET_KEY || c->snapshot == part->number)
+            continue;
+        if (!records)
+            return false;
+        state_put(b, REC_RESET, "u", c->key);
+        dump_conn(b, c, false);
+        c->snapshot = part->number;
+        a = account_of(s, c->actor.domid);
+        records -= a->watches + 1 < records ? a->watches + 1 : records;
+    }
+    return true;
 }
 
 void state_end(struct snapshot *part)

@@ -61,14 +61,17 @@ enum record {
 void state_put(struct sbuf *b, enum record kind, const char *fields, ...);
 /* Append everything; `live`: with sockets and with what transactions did. */
 void state_dump(struct store *s, struct sbuf *b, bool live);
-/* The same in parts, for a journal: what is there besides the tree at once, as its domains' quotas bound it, then so many nodes at a time, of the tree as it was at
- * the beginning. What changes meanwhile is for the caller to append behind. state_more returns whether it was the last part. */
+/* The same in parts, for a journal: first the tree as it was at the beginning, so many nodes at a time; then the rings, one after
+ * the other, as they are when it is their turn. What changes meanwhile is for the caller to append behind, and in the second half before
+ * each part: what is said of a ring then holds instead of all before. Both return whether it was the last part. */
 struct snapshot {
     struct node *root;
     struct steps steps;
+    uint32_t number; /* conn.snapshot of those that are in it */
 };
 void state_begin(struct store *s, struct sbuf *b, struct snapshot *part);
 bool state_more(struct snapshot *part, struct sbuf *b, unsigned nodes);
+bool state_rings(struct store *s, struct snapshot *part, struct sbuf *b, unsigned records);
 void state_end(struct snapshot *part);
 /* Append what are records, or parts of them, already. */
 void state_append(struct sbuf *b, const char *bytes, size_t len);

@@ -84,6 +84,7 @@ struct store {
     size_t watch_buckets, watch_count;
     struct watch *watch_cursor; /* the next of those that are being told (watch_tell) */
     bool watch_held;            /* there it is kept between turns: buckets must not be split */
+    uint32_t snapshots;         /* begun */
     struct later *later;        /* what is put off (later.c) */
     unsigned work;              /* done in this turn: about a third of a microsecond each */
     struct perms *special[SPECIAL_COUNT]; /* of @introduceDomain, @releaseDomain: who is told */

@@ -171,7 +171,7 @@ static bool go_on(struct store *s, unsigned nodes)
         next->seen = current ? current->journal.buf.used : 0;
         return false;
     }
-    if (current && !catch_up())
+    if ((current && !catch_up()) || !state_rings(s, &next->part, &next->journal.buf, nodes))
         return false;
     next_path(path);
     if (!complete(next) || rename(path, current_path)) {
