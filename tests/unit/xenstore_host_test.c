@@ -4,6 +4,7 @@
  * and that no domain's ring holds up another's.
  */
 #include "xenstore/core/state.h"
+#include "xenstore/core/txn.h"
 #include "xenstore/core/view.h"
 #include "xenstore/core/watch.h"
 #include "xenstore/transport/loop.h"
@@ -360,6 +361,8 @@ static void test_parts(void)
         for (unsigned d = 1; d < 4; d++) { /* each with what is new between the parts */
             watch(d, XS_WATCH, (const char[]){ (char)('b' + parts), 0 });
             watch(d, XS_UNWATCH, (const char[]){ (char)('a' + parts), 0 });
+            if (!parts)
+                CU_ASSERT(atoi(ASK(d, XS_TRANSACTION_START, "")) > 0);
             request(d, XS_READ, "w", 2); /* its answer is not read: it is in the state */
             settle();
         }
@@ -385,7 +388,10 @@ static void test_parts(void)
     CU_ASSERT_PTR_NULL(state_load(&s, state.bytes, state.used, 0));
     settle();
     for (unsigned d = 1; d < 4; d++) {
+        const struct txn *t = domain_find(&s, (uint16_t)d)->conn->txns;
+
         CU_ASSERT_EQUAL(tokens(d), 1u << parts);
+        CU_ASSERT(t && t->lost && !t->next);
         CU_ASSERT_PTR_NULL(domain_find(&s, (uint16_t)d)->conn->out); /* all was sent before, and is not sent again */
         CU_ASSERT_EQUAL(played_pages[d].rsp_prod, played_pages[d].rsp_cons);
         CU_ASSERT_STRING_EQUAL(ask(d, XS_GET_DOMAIN_PATH, "1", 2), "/local/domain/1");
