@@ -276,6 +276,34 @@ static void test_reset(void)
     fake_end();
 }
 
+/* Requests that are much work each: a turn takes no more of them when it has done enough. */
+static void test_work(void)
+{
+    unsigned answered = 0, turns = 0;
+    char text[40];
+    enum turn t;
+
+    begin();
+    for (unsigned i = 0; i < 14 * 600; i++)
+        CU_STR(ask_text(a, XS_MKDIR, 0, text, (size_t)snprintf(text, sizeof(text), "/w/%u/%u", i / 600, i) + 1), "OK");
+    for (unsigned i = 0; i < 14; i++)
+        fake_send(a, XS_RM, 0, text, (size_t)snprintf(text, sizeof(text), "/w/%u", i) + 1);
+    do {
+        unsigned now = 0;
+
+        t = conn_turn(a->conn);
+        while (fake_next(a).any)
+            now++;
+        CU_ASSERT(now <= 2); /* the second goes beyond TURN_WORK */
+        answered += now;
+        turns++;
+    } while (t == TURN_MORE);
+    CU_ASSERT_EQUAL(answered, 14);
+    CU_ASSERT_EQUAL(turns, 7);
+    CU_ASSERT(fake_accounts_right());
+    fake_end();
+}
+
 /* Who still lives, of a thousand: asked for together. */
 static void test_domains(void)
 {
@@ -313,6 +341,7 @@ int main(void)
         {"a domain goes, and the daemon", test_release_state},
         {"a large transaction", test_transaction},
         {"all watches are reset", test_reset},
+        {"much work in a turn", test_work},
         {"a thousand domains", test_domains},
         CU_TEST_INFO_NULL,
     };

@@ -23,6 +23,7 @@ int change_make(struct store *s, struct view *v, const struct actor *a, struct c
 {
     int err = EINVAL;
 
+    s->work++;
     ch->changed = true;
     switch (ch->type) {
     case CHANGE_WRITE:
@@ -267,7 +268,7 @@ int txn_change(struct txn *t, struct change *ch)
 static bool reads_hold(const struct txn *t)
 {
     for (unsigned i = 0; i < t->buckets; i++)
-        for (const struct touch *e = t->touched[i]; e; e = e->next) {
+        for (const struct touch *e = t->touched[i]; e; e = e->next, t->conn->store->work++) {
             struct node *n = e->read ? tree_find(t->conn->store->live.root, e->path, NULL, NULL) : NULL;
 
             if ((e->read & (READ_NODE | READ_PERMS) && e->gen != (n ? n->gen : 0)) ||
