@@ -91,6 +91,8 @@ kill "$(pidof bhd)" "$(pidof pcid)"
 sleep 1
 pcid || fail "pcid does not start again"
 bhd || fail "bhd does not start again"
+files=$(sed -n 's/^Max open files *\([0-9]*\).*/\1/p' "/proc/$(pidof bhd)/limits")
+[ "$files" -ge 4096 ] || fail "bhd may open $files files, not enough for the consoles of a thousand domains"
 grep -q 'domain 1 keeps its 2 functions' /var/log/bulkhead/pcid.log || fail "pcid lost the functions: $(cat /var/log/bulkhead/pcid.log)"
 bh kill disk || fail "bh kill"
 restarted disk 1 20

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xenctrl.h>
@@ -25,6 +26,7 @@
 #define CLIENT_BACKLOG (256u << 10)
 #define INPUT_LIMIT 4096u
 #define MAX_CLIENTS 16u
+#define FILES 16384u /* a console has two, and its clients one each; what a shell gives ends at some 500 domains */
 
 struct client {
     struct console *console;
@@ -292,7 +294,10 @@ void consoles_swept(void)
 
 int consoles_start(struct handles *handles)
 {
+    struct rlimit files = {FILES, FILES};
     h = handles;
+    if (setrlimit(RLIMIT_NOFILE, &files))
+        host_log("%u open files are not allowed (%s): with many domains the last ones have no console", FILES, strerror(errno));
     mkdir("/run/bulkhead", 0755);
     mkdir("/var/log/bulkhead", 0755);
     return 0;
