@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, rest, stalls, profile, MSI messages,
+/* The extension hypercall, include/bulkhead/ext.h: roles, snapshot and restart, crash, news, rest, stalls, profile, MSI messages,
  * DMA, extended configuration space. */
 #include "call/call.h"
 #include "lib/machine.h"
@@ -52,6 +52,7 @@ static int restart(struct vcpu *v, struct domain *d, struct bh_op *op)
     spin_unlock(&d->ctl_lock);
     if (!rc) fill_info(d, op);
     domain_unpause(d);
+    if (!rc) domain_tell_changed(d->id);
     return rc;
 }
 
@@ -79,6 +80,16 @@ static int control(struct vcpu *v, uint32_t cmd, struct bh_op *op)
     else if (cmd == BH_OP_crash) rc = crash(v, d);
     domain_put(d);
     return rc;
+}
+
+static int changed(struct vcpu *v, struct bh_op *op)
+{
+    if (!domain_has_role(v->dom, BH_ROLE_CONTROL)) return -EACCES;
+    if (op->domid != DOMID_SELF) return -EINVAL;
+    int id = domain_changed();
+    if (id < 0) return id;
+    op->domid = (domid_t)id;
+    return 0;
 }
 
 static struct domain *resting; /* holds a reference */
@@ -214,6 +225,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     case BH_OP_restart:
     case BH_OP_crash: rc = control(v, cmd, &op); break;
     case BH_OP_info: rc = info(v, &op); break;
+    case BH_OP_changed: rc = changed(v, &op); break;
     case BH_OP_rest: rc = rest(v, &op); break;
     case BH_OP_stalls: rc = stalls(v, &op); break;
     case BH_OP_profile: rc = profile(v, &op); break;
@@ -227,6 +239,7 @@ long call_bulkhead(struct vcpu *v, const struct call_args *args)
     if (rc == -ERESTART) return call_restart(v, cmd, args->a[1], args->a[2]);
     if (!rc && call_put(v, args->a[1], &op)) {
         if (cmd == BH_OP_msi_bind) event_close(v->dom, op.u.msi.port);
+        if (cmd == BH_OP_changed) domain_tell_changed(op.domid); /* it does not know yet */
         rc = -EFAULT;
     }
     return rc;

@@ -7,6 +7,7 @@
  */
 #include "lib/machine.h"
 #include "dom/domain.h"
+#include "lib/bits.h"
 #include "lib/log.h"
 #include "lib/string.h"
 
@@ -15,6 +16,7 @@ unsigned control_linger_s;
 static struct domain *table[MAX_DOMAINS]; /* by id */
 static struct spinlock table_lock = SPINLOCK_INIT(LOCK_DOMLIST);
 static unsigned next_id = 1;
+static uint64_t changed[MAX_DOMAINS / 64]; /* a bit a domain id */
 
 #define MAX_LOGGED_VCPUS 4u /* the serial port is slow */
 #define DRAIN_BUDGET 512u  /* pages given back between two looks at the softirqs */
@@ -234,6 +236,26 @@ int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, int grant_fram
     return 0;
 }
 
+/* ---- news for the supervisor ---- */
+
+void domain_tell_changed(domid_t id)
+{
+    bit_set(changed, id);
+    event_send_global_virq(VIRQ_DOM_EXC);
+}
+
+int domain_changed(void)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(changed); i++) {
+        uint64_t word = __atomic_load_n(&changed[i], __ATOMIC_SEQ_CST);
+        for (; word; word &= word - 1) {
+            unsigned id = i * 64 + (unsigned)__builtin_ctzll(word);
+            if (bit_clear(changed, id)) return (int)id;
+        }
+    }
+    return -ENOENT;
+}
+
 /* ---- stopping and starting ---- */
 
 void domain_pause(struct domain *d)
@@ -295,7 +317,7 @@ void domain_shutdown(struct domain *d, unsigned code, const char *why)
         return;
     }
     log_info("domain %u: shut down, reason %u: %s", d->id, d->shutdown_code, why);
-    event_send_global_virq(VIRQ_DOM_EXC);
+    domain_tell_changed(d->id);
 }
 
 void domain_crash(struct domain *d, const char *fmt, ...)
@@ -367,6 +389,6 @@ int domain_kill(struct domain *d)
     if (!p2m_drain(&d->p2m, &d->drain_next, DRAIN_BUDGET)) return -ERESTART;
     d->drained = true; /* the table's reference goes with the last of the others: domain_put */
     log_info("domain %u: destroyed", d->id);
-    event_send_global_virq(VIRQ_DOM_EXC);
+    domain_tell_changed(d->id);
     return 0;
 }

@@ -122,7 +122,9 @@ void domain_unpause(struct domain *d);        /* undoes one domain_pause, or the
 void domain_reset_shared_info(struct domain *d); /* to what a new domain sees: no events, the wall clock */
 void domain_stop_watchdogs(struct domain *d); /* paused; ctl_lock NOT held: an expiring one takes it */
 void domain_release_infos(struct domain *d);  /* registered vcpu_info frames back; the vCPUs are stopped */
-/* Ends the domain's run with SHUTDOWN_* `code`: pauses its vCPUs, records `why`, raises VIRQ_DOM_EXC; domain 0: the machine goes. */
+void domain_tell_changed(domid_t id);         /* it shut down, was destroyed, or runs anew: domain_changed() says so, and VIRQ_DOM_EXC. No event lock held */
+int domain_changed(void);                     /* an id that was told of and is not known to the asker yet, each once; -ENOENT: no more */
+/* Ends the domain's run with SHUTDOWN_* `code`: pauses its vCPUs, records `why`, tells (above); domain 0: the machine goes. */
 void domain_shutdown(struct domain *d, unsigned code, const char *why);
 /* A fault of the guest's own: logs and SHUTDOWN_crash. */
 void domain_crash(struct domain *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

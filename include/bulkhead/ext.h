@@ -45,6 +45,9 @@ enum {
                              more. It ends by itself where those events are not traced. -EINVAL for a period out of range */
     BH_OP_rest = 10,      /* CONTROL, DOMID_SELF only. Stop all vCPUs of the caller for u.rest.ms, to see who needs it; -EBUSY if
                              it rests already, -EINVAL for a time out of range */
+    BH_OP_changed = 14,   /* CONTROL, DOMID_SELF only. A domain that has shut down, was destroyed or was restarted since this was last asked: OUT
+                             domid, each domain once, however often it changed; -ENOENT: no more. VIRQ_DOM_EXC says when to ask. The
+                             news is for one asker */
     BH_OP_pci_config = 12, /* PCI, DOMID_SELF only. One access to the extended configuration space (PCI Express 5.0, 7.2.2) of a function
                              of segment 0; what lies below 100h is reached by the ports. IN u.config, OUT u.config.value (read);
                              -ENODEV where the machine has none, -EINVAL for an offset or size that is none */
@@ -68,7 +71,7 @@ struct bh_stall {
 
 struct bh_op {
     uint32_t version; /* IN BH_INTERFACE_VERSION */
-    uint16_t domid;   /* IN the domain operated on, or DOMID_SELF (7FF0h) */
+    uint16_t domid;   /* IN the domain operated on, or DOMID_SELF (7FF0h); OUT (changed) */
     uint16_t pad;     /* IN 0 */
     union {
         struct {

@@ -17,7 +17,6 @@ struct dom {
     bool driver;
     enum dom_action on_poweroff, on_reboot, on_crash, on_watchdog;
     bool handled;  /* this death has been dealt with */
-    bool seen;     /* mark of the present scan */
     bool quarantined;
     bool gave_up;  /* a driver domain whose control/failed says that its device is lost */
     struct storm storm;
@@ -25,21 +24,18 @@ struct dom {
     unsigned reason;         /* of the death it waits for */
     uint64_t noticed_ns;     /* when bhd saw that death */
     unsigned long restarts;
-    struct dom *next;
 };
 
 /* domains.c */
 int domains_start(struct handles *h); /* 0 or -1; the reason is logged */
-void domains_scan(void *arg);         /* look at every domain now (arg unused) */
 
 /* quarantine.c: every backend of the domain goes to Closing, and to Closed once its front has (or after 5 s). */
 void quarantine(struct handles *h, struct dom *d, const char *why);
 
 /* console.c */
 int consoles_start(struct handles *h);
-/* Called at each scan for a domain that exists (alive: not dying), and once after the scan. */
-void console_seen(uint32_t domid, bool alive);
-void consoles_swept(void);
+void console_here(uint32_t domid); /* the domain exists: serve its console, if that is not done yet */
+void console_gone(uint32_t domid); /* it does not, or is dying: a mapping would keep its page */
 
 /* spawn.c: runs bh; its exit is logged. config NULL: destroy only, else destroy and create again. */
 void spawn_bh(uint32_t domid, const char *name, const char *config);

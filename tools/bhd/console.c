@@ -47,13 +47,11 @@ struct console {
     struct evbuffer *input;
     char history[HISTORY];
     size_t history_total; /* bytes ever; the last HISTORY of them are kept */
-    bool complained, seen;
-    struct console *next;
+    bool complained;
 };
 
 static struct handles *h;
-static struct console *consoles;
-static struct console *by_id[DOMID_FIRST_RESERVED]; /* the same */
+static struct console *consoles[DOMID_FIRST_RESERVED]; /* by domain id */
 
 /* --- output --- */
 
@@ -252,7 +250,6 @@ static void console_open(uint32_t domid)
         return;
     c->domid = domid;
     c->port = -1;
-    c->seen = true;
     console_names(c);
     c->input = evbuffer_new();
     if (!c->input || console_connect(c, port) || console_listen(c)) {
@@ -260,35 +257,23 @@ static void console_open(uint32_t domid)
         return;
     }
     c->log = fopen(c->log_path, "ae");
-    c->next = consoles;
-    consoles = by_id[c->domid] = c;
+    consoles[domid] = c;
     snprintf(tty, sizeof(tty), "/local/domain/%u/console/tty", domid);
     store_write(h, tty, c->path);
     drain(c);
 }
 
-void console_seen(uint32_t domid, bool alive)
+void console_here(uint32_t domid)
 {
-    if (!alive || domid >= DOMID_FIRST_RESERVED)
-        return; /* swept: a mapping would keep the dying domain's page */
-    if (by_id[domid])
-        by_id[domid]->seen = true;
-    else
+    if (domid < DOMID_FIRST_RESERVED && !consoles[domid])
         console_open(domid);
 }
 
-void consoles_swept(void)
+void console_gone(uint32_t domid)
 {
-    for (struct console **p = &consoles; *p;) {
-        struct console *c = *p;
-        if (c->seen) {
-            c->seen = false;
-            p = &c->next;
-        } else {
-            *p = c->next;
-            by_id[c->domid] = NULL;
-            console_close(c);
-        }
+    if (domid < DOMID_FIRST_RESERVED && consoles[domid]) {
+        console_close(consoles[domid]);
+        consoles[domid] = NULL;
     }
 }
 

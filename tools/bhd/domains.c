@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Deaths and policies; see bhd.h. VIRQ_DOM_EXC says only that some domain's state has changed: scan all, act on those
- * that are shut down. For a driver domain the restart comes before anything is logged or written.
+ * Deaths and policies; see bhd.h. VIRQ_DOM_EXC says that some domain's state has changed, BH_OP_changed whose: what a death
+ * costs does not depend on how many others there are. For a driver domain the restart comes before anything is logged or written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,8 +13,7 @@
 #define CHUNK 64u
 
 static struct handles *h;
-static struct dom *doms;
-static struct dom *by_id[DOMID_FIRST_RESERVED]; /* the same, NULL for what is none of ours */
+static struct dom *doms[DOMID_FIRST_RESERVED]; /* by id; NULL for what is none of ours */
 static uint64_t noticed_ns; /* when the event at hand came in */
 
 static const char *reason_name(unsigned reason)
@@ -90,15 +89,14 @@ static struct dom *learn(uint32_t domid)
     d->on_watchdog = read_action(domid, "on_watchdog", d->on_crash);
     d->later.fn = later_fired;
     d->later.arg = d;
-    d->next = doms;
-    doms = by_id[domid] = d;
+    doms[domid] = d;
     watch_failed(d, true);
     return d;
 }
 
 static struct dom *find(uint32_t domid)
 {
-    return domid < DOMID_FIRST_RESERVED ? by_id[domid] : NULL;
+    return domid < DOMID_FIRST_RESERVED ? doms[domid] : NULL;
 }
 
 /* --- restart in place --- */
@@ -163,9 +161,7 @@ static void restart_now(struct dom *d)
 
 static void later_fired(void *arg)
 {
-    struct dom *d = arg;
-    restart_now(d);
-    domains_scan(NULL); /* it may have died again while nobody looked */
+    restart_now(arg);
 }
 
 static bool was_ordered(const struct dom *d)
@@ -244,100 +240,92 @@ static void alive(struct dom *d)
     }
 }
 
+/* There is no such domain, or it is being destroyed and must not be held on to. */
+static void gone(uint32_t domid)
+{
+    struct dom *d = find(domid);
+    console_gone(domid);
+    if (!d)
+        return;
+    doms[domid] = NULL;
+    host_timer_cancel(&d->later);
+    watch_failed(d, false);
+    free(d);
+}
+
 static void look_at(const xc_domaininfo_t *info)
 {
-    bool dying = info->flags & XEN_DOMINF_dying, shut = info->flags & XEN_DOMINF_shutdown;
     struct dom *d = find(info->domain);
-    if (!d && !dying)
+    if (info->flags & XEN_DOMINF_dying) {
+        gone(info->domain);
+        return;
+    }
+    if (!d)
         d = learn(info->domain);
-    if (d) {
-        d->seen = !dying;
-        if (!dying && shut && !d->handled)
+    if (d && info->flags & XEN_DOMINF_shutdown) {
+        if (!d->handled)
             died(d, info->flags >> XEN_DOMINF_shutdownshift & XEN_DOMINF_shutdownmask);
-        else if (!dying && !shut)
-            alive(d);
+    } else if (d) {
+        alive(d);
     }
-    console_seen(info->domain, !dying);
+    console_here(info->domain);
 }
 
-static void sweep(void)
+static void look(uint32_t domid)
 {
-    for (struct dom **p = &doms; *p;) {
-        struct dom *d = *p;
-        if (d->seen) {
-            p = &d->next;
-            continue;
-        }
-        *p = d->next;
-        by_id[d->domid] = NULL;
-        host_timer_cancel(&d->later);
-        watch_failed(d, false);
-        free(d);
-    }
-    consoles_swept();
+    xc_domaininfo_t info;
+    if (domain_info(h, domid, &info))
+        gone(domid);
+    else
+        look_at(&info);
 }
 
-static void scan(void)
+/* Every domain there is. */
+static void look_at_all(void)
 {
     static xc_domaininfo_t info[CHUNK];
-    uint32_t first = 1;
+    uint32_t next = 1;
     int n;
-    for (struct dom *d = doms; d; d = d->next)
-        d->seen = false;
     do {
-        n = xc_domain_getinfolist(h->xc, first, CHUNK, info);
+        n = xc_domain_getinfolist(h->xc, next, CHUNK, info);
         if (n < 0) {
             host_log("cannot list the domains: %s", strerror(errno));
             return;
         }
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
+            while (next < info[i].domain)
+                gone(next++);
             look_at(&info[i]);
-        if (n)
-            first = info[n - 1].domain + 1u;
+            next++;
+        }
     } while (n == (int)CHUNK);
-    sweep();
+    while (next < DOMID_FIRST_RESERVED)
+        gone(next++);
+}
+
+static void domains_changed(void *arg)
+{
+    noticed_ns = host_now();
+    while (!bh_simple(h, BH_OP_changed, DOMID_SELF))
+        look(h->op->domid);
+    if (errno != ENOENT)
+        host_log("cannot ask which domain has changed: %s", strerror(errno));
 }
 
 /* Domains that bh has named and not yet introduced: who is new is then known without a look at all the others. */
 static uint32_t expected[16];
 static unsigned nr_expected;
 
-static bool scanning;
-
-void domains_scan(void *arg)
-{
-    if (scanning)
-        return;
-    scanning = true;
-    nr_expected = 0; /* they are all looked at */
-    noticed_ns = host_now();
-    scan();
-    scanning = false;
-}
-
-static void released(const char *path, void *arg)
-{
-    domains_scan(NULL);
-}
-
 static void introduced(const char *path, void *arg)
 {
     unsigned n = nr_expected;
-    if (scanning)
-        return;
     nr_expected = 0;
-    if (!n || n > sizeof(expected) / sizeof(expected[0])) {
-        domains_scan(NULL); /* another tool's, or too many at once */
-        return;
-    }
-    scanning = true;
     noticed_ns = host_now();
-    for (unsigned i = 0; i < n; i++) {
-        xc_domaininfo_t info;
-        if (!domain_info(h, expected[i], &info))
-            look_at(&info);
-    }
-    scanning = false;
+    if (!n || n > sizeof(expected) / sizeof(expected[0]))
+        look_at_all(); /* another tool's, or too many at once */
+    else
+        for (unsigned i = 0; i < n; i++)
+            look(expected[i]);
 }
 
 /* `bh create` or `bh rename` */
@@ -358,13 +346,12 @@ int domains_start(struct handles *handles)
 {
     h = handles;
     compare_clocks();
-    int port = host_linux_bind_virq(VIRQ_DOM_EXC, domains_scan, NULL);
+    int port = host_linux_bind_virq(VIRQ_DOM_EXC, domains_changed, NULL);
     if (port < 0) {
         host_log("cannot bind VIRQ_DOM_EXC: %s; is another supervisor running?", strerror(-port));
         return -1;
     }
-    if (host_xs_watch("@introduceDomain", introduced, NULL) || host_xs_watch("@releaseDomain", released, NULL) ||
-        host_xs_watch("/tool/bh", policy_changed, NULL)) {
+    if (host_xs_watch("@introduceDomain", introduced, NULL) || host_xs_watch("/tool/bh", policy_changed, NULL)) {
         host_log("cannot watch xenstore: %s", strerror(errno));
         return -1;
     }

@@ -497,14 +497,5 @@ void store_forget(struct handles *h, uint32_t domid)
     store_rm(h, path);
     snprintf(path, sizeof(path), "/local/domain/%u", domid);
     store_rm(h, path);
-    store_release(h, domid);
-}
-
-void store_release(struct handles *h, uint32_t domid)
-{
-    char *answer = xs_control_command(h->xs, "domains", NULL, 0);
-    bool ours = answer != NULL;
-    free(answer);
-    if (!ours)
-        xs_release_domain(h->xs, domid);
+    xs_release_domain(h->xs, domid);
 }

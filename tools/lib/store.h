@@ -35,8 +35,6 @@ int store_remove_device(struct handles *h, const char *kind, uint32_t domid, uin
                         struct err *e);
 /* Gives a domain another name, which is free. 0 or -1 with errno. */
 int store_rename(struct handles *h, uint32_t domid, const char *name);
-/* Removes a dead domain's devices and nodes, and tells xenstored to look for dead domains. */
+/* Removes a dead domain's devices and nodes, and tells xenstored that it is gone. */
 void store_forget(struct handles *h, uint32_t domid);
-/* XS_CONTROL `domains`, or release for another xenstored. */
-void store_release(struct handles *h, uint32_t domid);
 #endif

@@ -251,6 +251,45 @@ static void hang(void)
     check(child_destroy(&c), "gone");
 }
 
+/* The next domain that has changed, or an error. */
+static long changed(void)
+{
+    struct bh_op b = { 0 };
+    long rc = bh(BH_OP_changed, DOMID_SELF, &b);
+    return rc ? rc : b.domid;
+}
+
+/* Who has changed is told once, whoever else there is; a birth is no change, and a domain without CONTROL does not hear it. */
+static void news(void)
+{
+    struct child c, other;
+    struct bh_op b = { .version = BH_INTERFACE_VERSION, .domid = DOMID_SELF };
+    while (changed() >= 0) /* what was before */
+        ;
+    if (!child_build(&c, child_count) || !child_build(&other, child_calls))
+        return;
+    IS(bh_simple(BH_OP_snapshot, c.domid), 0);
+    child_start(&c);
+    child_start(&other);
+    IS(child_call(&other, BH_HYPERCALL, BH_OP_changed, &b, sizeof(b)), -XEN_EACCES);
+    REFUSED(bh_simple(BH_OP_changed, c.domid));
+    IS(changed(), -XEN_ENOENT);
+    IS(bh_simple(BH_OP_crash, other.domid), 0);
+    IS(bh_simple(BH_OP_crash, c.domid), 0);
+    long first = changed(), second = changed();
+    check(first != second && (first == c.domid || first == other.domid) && (second == c.domid || second == other.domid),
+          "both deaths are told of: %ld and %ld", first, second);
+    IS(changed(), -XEN_ENOENT);
+    IS(bh_simple(BH_OP_restart, c.domid), 0);
+    IS(changed(), c.domid);
+    check(child_destroy(&other), "gone");
+    IS(changed(), other.domid);
+    IS(bh_simple(BH_OP_crash, c.domid), 0);
+    check(child_destroy(&c), "gone");
+    IS(changed(), c.domid); /* once for both */
+    IS(changed(), -XEN_ENOENT);
+}
+
 void domain_main(const char *cmdline)
 {
     struct child c;
@@ -265,6 +304,7 @@ void domain_main(const char *cmdline)
     }
     target();
     hang();
+    news();
     stalls();
     test_done();
 }

@@ -235,7 +235,7 @@ long platform_any(void)
 long bulkhead_any(void)
 {
     struct bh_op *o = (void *)arg;
-    unsigned cmd = (unsigned)below(14);
+    unsigned cmd = (unsigned)below(15);
     o->version = below(64) ? BH_INTERFACE_VERSION : (uint32_t)rnd();
     o->domid = other();
     o->pad = below(16) ? 0 : (uint16_t)rnd();
@@ -246,7 +246,7 @@ long bulkhead_any(void)
         if (cmd == BH_OP_msi_bind || cmd == BH_OP_dma_enable) o->u.msi.sbdf = FUNCTIONS + (uint32_t)below(8), o->u.msi.vcpu = (uint32_t)below(2);
         if (cmd == BH_OP_msi_unbind || cmd == BH_OP_pirq_message) o->u.msi.port = 1 + (uint32_t)below(4);
         if (cmd >= BH_OP_msi_bind && cmd <= BH_OP_pirq_message) o->domid = any_domain();
-        if (cmd == BH_OP_rest || cmd == BH_OP_stalls || cmd == BH_OP_profile) o->domid = DOMID_SELF;
+        if (cmd == BH_OP_rest || cmd == BH_OP_stalls || cmd == BH_OP_profile || cmd == BH_OP_changed) o->domid = DOMID_SELF;
         if (cmd == BH_OP_profile) o->u.profile.period_us = below(2) ? 0 : 1000 + (uint32_t)below(5000), o->u.profile.pad = 0;
         if (cmd == BH_OP_rest) o->u.rest.ms = 1, o->u.rest.pad = 0;
         if (cmd == BH_OP_stalls) {
