@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # In the control domain, ours or Xen's: create as many tiny domains as /files/count says (stubdoms/hello, 4 MiB), destroy them, then
 # create, boot and destroy a stock guest. Prints "figure NAME VALUE": create_us once a domain, in order; destroy_us; free memory in MiB
-# before, with them all, and after; guest_create_ms, guest_boot_ms (create to its user space), guest_destroy_ms.
+# before, with them all, and after, and hypervisor_kib likewise, which no domain owns; guest_create_us, guest_boot_us (create to its user space), guest_destroy_us.
 . /services
 read -r count </files/count
 
@@ -10,7 +10,14 @@ now() { # the kernel's clock in us, without a process
         [ "$word $other" = "now at" ] && { us=$((value / 1000)); return; }
     done </proc/timer_list
 }
-free() { $toolstack info | sed -n "s/^free_memory *: */figure free_$1_mib /p"; }
+memory() { # free, and the hypervisor's; of Xen's, which does not say, what is in use and no domain's
+    $toolstack info >/tmp/info
+    sed -n "s/^free_memory *: */figure free_$1_mib /p; s/^hypervisor_memory_kib *: */figure hypervisor_$1_kib /p" /tmp/info
+    grep -q '^hypervisor_memory' /tmp/info || $toolstack list | awk -v when="$1" '
+        FILENAME == "/tmp/info" { if ($1 == "total_memory") rest += $3; if ($1 == "free_memory") rest -= $3; next }
+        FNR > 1 { rest -= $3 }
+        END { printf "figure hypervisor_%s_kib %d\n", when, rest * 1024 }' /tmp/info -
+}
 tiny() {
     cat >/tmp/tiny.cfg <<END
 name = "tiny$1"
@@ -32,19 +39,19 @@ timed() { # NAME COMMAND...: its time as a figure
 }
 
 sleep 1
-free before
+memory before
 i=0
 while [ $((i += 1)) -le "$count" ]; do
     tiny $i
     timed create_us create_domain /tmp/tiny.cfg
 done
-free with
+memory with
 i=0
 while [ $((i += 1)) -le "$count" ]; do
     timed destroy_us $toolstack destroy tiny$i
 done
 sleep 1
-free after
+memory after
 
 now
 start=$us

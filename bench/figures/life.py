@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Create and destroy tiny domains, the 1st to the 1,000th (under Xen the 10th), what they keep in memory, and a stock guest's life.
+"""Create and destroy tiny domains, the 1st to the 1,000th (under Xen the 100th), what they take of memory, and a stock guest's life.
 BENCH_DOMAINS in the environment: another number than 1,000."""
 import math
 import os
@@ -18,7 +18,12 @@ memory = 256
 TINY_MIB = 4
 BESIDE_MIB = {"life": 0.25, "life-xen": 9}  # what a tiny domain takes beside its own, roundly
 REST_MIB = 1536  # control domain, the stock guest, and what the launcher or Xen want
-XEN_COUNT = 10  # xl takes seconds for one
+XEN_COUNT = 100  # xl takes seconds of the host's time for one
+
+
+def machine_mib(name, count):
+    """The memory of the machine for so many tiny domains."""
+    return REST_MIB + math.ceil(count * (TINY_MIB + BESIDE_MIB[name]))
 
 
 def life(name, count, *arguments):
@@ -28,8 +33,7 @@ def life(name, count, *arguments):
         shutil.copy(machine.BUILD / file, path / "files")
     (path / "files/guest.cfg").write_text(GUEST)
     (path / "files/count").write_text(f"{count}\n")
-    memory = REST_MIB + math.ceil(count * (TINY_MIB + BESIDE_MIB[name]))
-    found = machine.figures(machine.boot(path, machine.TOP / "bench/life.sh", "--memory", str(memory), *arguments, timeout=7200))
+    found = machine.figures(machine.boot(path, machine.TOP / "bench/life.sh", "--memory", str(machine_mib(name, count)), *arguments, timeout=7200))
     if len(found.get("create_us", [])) != count or "guest_destroy_us" not in found:
         raise machine.Failure(f"{name}: {len(found.get('create_us', []))} of {count} domains, see {path / 'serial.log'}")
     return found
@@ -41,25 +45,44 @@ def around(values, n):
     return statistics.median(near) / 1000 if near else None
 
 
+def lives(report, ours, theirs, count):
+    """Create and destroy over the number of domains."""
+    there = [n for n in (1, 10, 100, 1000) if n <= count]
+    how = "virtual time; `{}` of a 4 MiB domain, median of the 5 around it"
+    for n in there:
+        report.figure(f"create of domain {n}", around(ours["create_us"], n), "ms", how.format("create"), xen=around(theirs.get("create_us", []), n))
+    for n in there:  # the first that is destroyed is one of all
+        report.figure(f"destroy of one of {n}", around(ours["destroy_us"][::-1], n), "ms", how.format("destroy"),
+                      xen=around(theirs.get("destroy_us", [])[::-1], n))
+
+
+def memory(report, ours, theirs):
+    """What is taken beside the domains' own."""
+    number = {"life": len(ours["create_us"]), "life-xen": len(theirs.get("create_us", []))}
+
+    def kept(found, name):
+        return (found["free_before_mib"][0] - found["free_with_mib"][0]) * 1024 / number[name] - TINY_MIB * 1024
+    report.figure("memory per domain beside its own", kept(ours, "life"), "KiB", "free memory before and with them, by their number; Xen's pool for tables (shadow_memory) is 8 MiB of it",
+                  xen=kept(theirs, "life-xen") if theirs else None)
+    machines = f"machine of {machine_mib('life', number['life'])} MiB" + (f", Xen's {machine_mib('life-xen', number['life-xen'])}" if theirs else "")
+    with_them = f"with {number['life']} domains" + (f", Xen's {number['life-xen']}" if theirs else "")
+    for key, when in (("before", "control domain only"), ("with", with_them)):
+        report.figure(f"memory in the hypervisor, {when}", ours[f"hypervisor_{key}_kib"][0] / 1024, "MiB",
+                      f"in use and no domain's: image, table of the frames, heap, page tables; {machines}",
+                      xen=theirs[f"hypervisor_{key}_kib"][0] / 1024 if theirs else None)
+
+
 def measure(report, peer):
     count = int(os.environ.get("BENCH_DOMAINS", "1000"))
     ours = life("life", count)
     theirs = life("life-xen", min(count, XEN_COUNT), "--hypervisor", "xen") if peer else {}
-    how = "virtual time; `create` of a 4 MiB domain, median of the 5 around it"
-    for n in (1, 10, 100, 1000):
-        if n <= count:
-            report.figure(f"create of domain {n}", around(ours["create_us"], n), "ms", how, xen=around(theirs.get("create_us", []), n))
-    report.figure("destroy", statistics.median(ours["destroy_us"]) / 1000, "ms", f"median of {count}; Xen's of {XEN_COUNT} at most",
-                  xen=statistics.median(theirs["destroy_us"]) / 1000 if theirs else None)
-
-    def kept(found, total):
-        return (found["free_before_mib"][0] - found["free_with_mib"][0]) * 1024 / total - TINY_MIB * 1024
-    report.figure("memory per domain beside its own", kept(ours, count), "KiB", "free memory before and with them, by their number; Xen's pool for tables (shadow_memory) is 8 MiB of it",
-                  xen=kept(theirs, len(theirs["create_us"])) if theirs else None)
+    lives(report, ours, theirs, count)
+    memory(report, ours, theirs)
     report.figure("memory not given back", ours["free_before_mib"][0] - ours["free_after_mib"][0], "MiB", "after all are destroyed",
                   xen=theirs["free_before_mib"][0] - theirs["free_after_mib"][0] if theirs else None)
     for key, words in (("guest_create_us", "create of a stock guest, 256 MiB"), ("guest_boot_us", "create to its user space"),
                        ("guest_destroy_us", "destroy of it")):
         report.figure(words, ours[key][0] / 1000, "ms", "virtual time, one run", xen=theirs[key][0] / 1000 if theirs else None)
-    report.curve("create", "domain", "ms", {side: [(n, us / 1000) for n, us in enumerate(found["create_us"], 1)]
-                                            for side, found in (("Bulkhead", ours), ("Xen", theirs)) if found})
+    for curve, order in (("create", 1), ("destroy", -1)):  # over the number of domains that are there
+        report.curve(curve, "domains", "ms", {side: [(n, us / 1000) for n, us in enumerate(found[f"{curve}_us"][::order], 1)]
+                                              for side, found in (("Bulkhead", ours), ("Xen", theirs)) if found})

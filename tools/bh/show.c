@@ -160,6 +160,18 @@ int verb_domname(struct handles *h, int argc, char **argv)
     return 0;
 }
 
+/* What is in use and no domain's own: the hypervisor's image, its table of frames, its heap and page tables, pristine images. */
+static void info_hypervisor(struct handles *h, uint64_t pages)
+{
+    xc_domaininfo_t *d = calloc(MAX_DOMAINS, sizeof(*d));
+    int n = d ? xc_domain_getinfolist(h->xc, 0, MAX_DOMAINS, d) : -1;
+    for (int i = 0; i < n; i++)
+        pages -= d[i].tot_pages;
+    if (n >= 0)
+        printf("hypervisor_memory_kib  : %llu\n", (unsigned long long)pages << 2);
+    free(d);
+}
+
 static void info_physical(struct handles *h)
 {
     xc_physinfo_t p;
@@ -180,6 +192,7 @@ static void info_physical(struct handles *h)
            p.capabilities & XEN_SYSCTL_PHYSCAP_directio ? " directio" : "", p.capabilities & XEN_SYSCTL_PHYSCAP_hap ? " hap" : "");
     printf("total_memory           : %llu\nfree_memory            : %llu\n", (unsigned long long)p.total_pages >> 8,
            (unsigned long long)p.free_pages >> 8);
+    info_hypervisor(h, p.total_pages - p.free_pages);
 }
 
 static void info_version(struct handles *h)
