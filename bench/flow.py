@@ -8,7 +8,6 @@ import re
 
 import machine
 
-NET_CFG = (machine.TOP / "tools/demo/net/10-net.cfg").read_text()
 GUEST = """name = "victim"
 type = "pvh"
 kernel = "{top}/build/kernels/guest/vmlinux"
@@ -58,7 +57,7 @@ def run(name, kind, conditions, driver=""):
         device, extra = 'disk = ["backend=disk,vdev=xvda,target=nvme{}n1"]', ""
         guest, bad, board = device.format(0), device.format(1), ["--disk", "null:1024", "--disk", "null:64"]
     else:
-        (path / "domains/10-net.cfg").write_text(NET_CFG)
+        (path / "domains/10-net.cfg").write_text(machine.NET_CFG)
         device, extra = 'vif = ["backend=net,mac=00:16:3e:00:00:{}"]', "bh.net=10.8.8.1/24 bh.to=52:55:0a:00:02:02"
         guest, bad, board = device.format("01"), device.format("66"), ["--nic", "hubport,hubid=0"]
     (path / "domains/20-victim.cfg").write_text(GUEST.format(top=machine.TOP, extra=extra, device=guest))

@@ -12,6 +12,14 @@ import subprocess
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
 DISK_CFG = (TOP / "tools/demo/10-disk.cfg").read_text()
+NET_CFG = (TOP / "tools/demo/net/10-net.cfg").read_text()
+PLAIN_GUEST_CFG = """name = "guest"
+type = "pvh"
+kernel = "/files/vmlinux"
+ramdisk = "/files/guest.cpio"
+extra = "console=hvc0 loglevel=4 bh.end=shell"
+memory = 256
+"""
 GUEST_CFG = """name = "guest"
 type = "pvh"
 kernel = "{top}/build/kernels/guest/vmlinux"

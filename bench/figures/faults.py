@@ -5,7 +5,6 @@ until it is noticed, and from there until the guest goes on. One fault of each k
 import os
 import re
 
-import flow
 import machine
 
 KINDS = ("kill", "rekill", "crash", "wildptr", "stack", "heap", "hang", "loop", "stall", "stuck")
@@ -23,8 +22,8 @@ def boot(plan):
     path = machine.room("faults")
     (path / "files/plan").write_text("".join(f"{domain} {kind}\n" for domain, kind in plan))
     (path / "domains/10-disk.cfg").write_text(machine.disk_cfg("fault=store"))
-    (path / "domains/10-net.cfg").write_text(flow.NET_CFG.replace("on_crash", 'extra = "fault=store"\non_crash', 1))
-    other = flow.NET_CFG.replace('name = "net"', 'name = "other"').replace("00:10.0", "00:11.0")
+    (path / "domains/10-net.cfg").write_text(machine.NET_CFG.replace("on_crash", 'extra = "fault=store"\non_crash', 1))
+    other = machine.NET_CFG.replace('name = "net"', 'name = "other"').replace("00:10.0", "00:11.0")
     (path / "domains/11-other.cfg").write_text(other)
     echo = GUEST.format(top=machine.TOP, name="echo", extra="bh.net=10.8.8.2/24 bh.work=echo bh.port=7",
                         devices='vif = ["backend=other,mac=00:16:3e:00:00:02"]')

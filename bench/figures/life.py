@@ -8,13 +8,6 @@ import statistics
 
 import machine
 
-GUEST = """name = "guest"
-type = "pvh"
-kernel = "/files/vmlinux"
-ramdisk = "/files/guest.cpio"
-extra = "console=hvc0 loglevel=4 bh.end=shell"
-memory = 256
-"""
 TINY_MIB = 4
 BESIDE_MIB = {"life": 0.25, "life-xen": 9}  # what a tiny domain takes beside its own, roundly
 REST_MIB = 1536  # control domain, the stock guest, and what the launcher or Xen want
@@ -31,7 +24,7 @@ def life(name, count, *arguments):
     path = machine.room(name)
     for file in ("domains/hello.elf", "kernels/guest/vmlinux", "guest.cpio"):
         shutil.copy(machine.BUILD / file, path / "files")
-    (path / "files/guest.cfg").write_text(GUEST)
+    (path / "files/guest.cfg").write_text(machine.PLAIN_GUEST_CFG)
     (path / "files/count").write_text(f"{count}\n")
     found = machine.figures(machine.boot(path, machine.TOP / "bench/life.sh", "--memory", str(machine_mib(name, count)), *arguments, timeout=7200))
     if len(found.get("create_us", [])) != count or "guest_destroy_us" not in found:

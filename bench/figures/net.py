@@ -7,7 +7,6 @@ import shutil
 
 import machine
 
-NET_CFG = (machine.TOP / "tools/demo/net/10-net.cfg").read_text()
 NET_GUEST = """name = "{name}"
 type = "pvh"
 kernel = "{top}/build/kernels/guest/vmlinux"
@@ -44,7 +43,7 @@ def run(name, net_extra, guests, xen=False):
     control domain; domains are then numbers, "0" the control domain and the guests "1" and "2"."""
     path = machine.room(f"net-{name}")
     if not xen:
-        (path / "domains/10-net.cfg").write_text(NET_CFG.replace("on_crash", f'extra = "{net_extra}"\non_crash', 1))
+        (path / "domains/10-net.cfg").write_text(machine.NET_CFG.replace("on_crash", f'extra = "{net_extra}"\non_crash', 1))
     for number, (guest, extra) in enumerate(guests.items(), 1):
         text = NET_GUEST.format(top=machine.TOP, name=guest, extra=extra, number=number)
         (path / f"domains/20-{guest}.cfg").write_text(text.replace("backend=net,", "") if xen else text)

@@ -68,7 +68,7 @@ def paths():
     found["reads"] = Path("4 KiB reads, 16 deep", disk, (disk, "nvme_io_ended"),
                           guest(machine.DISK_CFG, vbd, "bh.work=flow", "--disk", "null:1024"))
     found["packets"] = Path("1514-byte packet to the wire", net, (net, "nring_tx_answer"),
-                            guest(flow.NET_CFG, 'vif = ["backend=net,mac=00:16:3e:00:00:01"]', "bh.work=flow bh.net=10.8.8.1/24 bh.to=52:55:0a:00:02:02",
+                            guest(machine.NET_CFG, 'vif = ["backend=net,mac=00:16:3e:00:00:01"]', "bh.work=flow bh.net=10.8.8.1/24 bh.to=52:55:0a:00:02:02",
                                   "--nic", "hubport,hubid=0"))
     return found
 
