@@ -49,7 +49,7 @@ def disk_cfg(options="", image=None):
     return text.replace("/usr/lib/bulkhead/disk.elf", str(image)) if image else text
 
 
-def boot(path, script, *arguments, timeout=900):
+def boot(path, script, *arguments, timeout=3600):
     """Boot the machine in virtual time with what is in `path`; the script's output."""
     command = [TOP / "tools/board", "qemu", "--icount", "--script", script, "--files", path / "files",
                "--log", path / "serial.log", "--timeout", str(timeout), *arguments]
@@ -61,7 +61,7 @@ def boot(path, script, *arguments, timeout=900):
     return done.stdout
 
 
-def bare(path, *arguments, timeout=900):
+def bare(path, *arguments, timeout=3600):
     """Boot a kernel alone on the same machine, without a hypervisor, until it powers off; what it printed."""
     command = [TOP / "tools/board", "qemu", "--icount", "--hypervisor", "none", "--log", path / "serial.log", "--timeout", str(timeout),
                *arguments]

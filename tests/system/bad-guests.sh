@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib/host.sh"
 disk 128
 driver_domain
-stock_guest guest "bh.work=verify bh.seconds=30 bh.mib=8 bh.workers=1" "$DISK"
+stock_guest guest "bh.work=verify bh.seconds=120 bh.mib=8 bh.workers=1" "$DISK"
 for mode in garbage triple flood events spin; do
     mkdir -p "$OUT/files"
     tiny_domain $mode "/files/misbehave.elf" "$mode 1"

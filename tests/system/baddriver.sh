@@ -26,6 +26,7 @@ grep -a baddriver "$(console bad)"
 bh dmesg | grep -i 'dma' | grep '00:05.0' | tail -n 2
 bh dmesg | grep -i 'dma' | grep -q '00:05.0' || fail "no word about the fault in the log"
 grep -q 'baddriver: RESULT attacks=[1-9][0-9]* wrong=0' "$(console bad)" || fail "it could do what it should not"
+typed guest enough
 says guest '^RESULT ' 200
 grep -a -E '^RESULT|blkfront' "$(console guest)"
 grep -a -q '^RESULT written=[1-9][0-9]* verified=[1-9][0-9]* miscompares=0 io_errors=0 ' "$(console guest)" || fail "the first disk suffered"

@@ -4,6 +4,7 @@
 # 6 % better, or that has a figure nobody takes, fails by name; one 4 % better passes; another compiler's is not compared. And the profile
 # of an operation (bench/run profile) adds up to what the operation costs.
 # limit: 240
+# together
 set -eu
 cd "$TOP"
 fail() { echo "FAIL: $*"; exit 1; }

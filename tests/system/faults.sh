@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib/host.sh"
 disk 128
 driver_domain 'extra = "fault=store"'
-stock_guest guest "bh.work=verify bh.seconds=60 bh.mib=16 bh.workers=2" "$DISK"
+stock_guest guest "bh.work=verify bh.seconds=200 bh.mib=16 bh.workers=2" "$DISK"
 script <<'END_OF_SCRIPT'
 says guest '^verify: ' 150
 n=0

@@ -5,9 +5,10 @@
 . "$(dirname "$0")/lib/host.sh"
 disk 128
 driver_domain
-stock_guest guest "bh.work=verify bh.seconds=15 bh.mib=16 bh.workers=2 bh.end=poweroff" "$DISK"
+stock_guest guest "bh.work=verify bh.seconds=60 bh.mib=16 bh.workers=2 bh.end=poweroff" "$DISK"
 script <<'END'
 bh list
+says guest '^verify: 1[0-9] s' 200
 verified guest 200
 END
 LIMIT=280 board --disk "$OUT/disk.img"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The house rules that a machine can check (tools/house): this tree keeps them, and each breach of one is found and named.
 # limit: 60
+# together
 set -u
 tools/house || exit 1
 

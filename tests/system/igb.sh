@@ -4,7 +4,7 @@
 # stream while that domain is killed, hangs and stops silently, and while the card does not hear it until it is reset.
 # limit: 400
 . "$(dirname "$0")/lib/host.sh"
-: "${SECONDS_LONG:=45}" "${LIMIT:=380}" "${PATIENCE:=150}"
+: "${SECONDS_LONG:=200}" "${LIMIT:=380}" "${PATIENCE:=150}"
 
 listen
 net_domain 'pci = ["00:0c.0"]' "extra = \"fault=store ${EXTRA:-}\""
@@ -26,11 +26,8 @@ sleep 3
 fault net stuck@30
 says net 'igb0: it does not send, reset 1' "$PATIENCE"
 says net 'igb0: link is up' "$PATIENCE"
-says guest '^GUEST RESULT' "$PATIENCE"
-grep -a -E '^(guest: eth0|NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console guest)"
+streamed guest "$PATIENCE"
 grep 'restart net' /var/log/bulkhead/bhd.log
-grep -q '^GUEST RESULT ok' "$(console guest)" || fail "the stream failed"
-grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console guest)" || fail "no byte verified"
 END
 board --nic igb:user
 [ "$(grep -c connection "$OUT/echo.log")" = 1 ] || fail "the stream was not one connection"

@@ -11,7 +11,7 @@ wire_pid=$!
 trap 'kill $wire_pid 2>/dev/null' EXIT
 net_domain 'pci += ["00:11.0"]'
 stock_guest server "bh.net=192.168.7.1/24 bh.work=echo bh.port=7" 'vif = ["backend=net,mac=00:16:3e:00:00:01,vlan=7"]'
-stock_guest client "bh.net=192.168.7.2/24 bh.work=stream bh.peer=192.168.7.1 bh.port=7 bh.seconds=30 bh.ping=192.168.7.9 bh.spoof=192.168.7.99" \
+stock_guest client "bh.net=192.168.7.2/24 bh.work=stream bh.peer=192.168.7.1 bh.port=7 bh.seconds=120 bh.ping=192.168.7.9 bh.spoof=192.168.7.99" \
     'vif = ["backend=net,mac=00:16:3e:00:00:02,vlan=7,ip=192.168.7.2,rate=8Mb/s"]'
 mv "$OUT/domains/20-client.cfg" "$OUT/files/client.cfg"
 cp "$BUILD/guest.cpio" "$OUT/files/"
@@ -40,10 +40,7 @@ done
 bh network-list server | grep -q '^1 .*00:16:3e:00:00:09 .* 4 ' || fail "vif 1 did not survive"
 bh network-detach server 00:16:3e:00:00:09 || fail "bh network-detach"
 ! bh network-list server | grep -q '^1 ' || fail "vif 1 is still there"
-says client '^GUEST RESULT' 150
-grep -a -E '^(guest: |NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console client)"
-grep -q '^GUEST RESULT ok' "$(console client)" || fail "the stream failed"
-grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console client)" || fail "no byte verified"
+streamed client 150
 grep -q '^guest: 192.168.7.9 answers 192.168.7.2' "$(console client)" || fail "the host on the wire is not reached in the VLAN"
 grep -q '^guest: 192.168.7.1 does not answer 192.168.7.99' "$(console client)" || fail "an address passed that is not the client's"
 grep -q '2 card(s)' "$(console net)" || fail "the net domain does not drive two cards"

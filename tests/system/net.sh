@@ -4,7 +4,7 @@
 # on the board's network. The net domain is killed and does wrong what a driver can do wrong: no reset, no wrong byte, the carrier stays.
 # limit: 400
 . "$(dirname "$0")/lib/host.sh"
-: "${FAULTS:=kill wildptr stack heap loop stall}" "${SECONDS_LONG:=60}"
+: "${FAULTS:=kill wildptr stack heap loop stall}" "${SECONDS_LONG:=200}"
 
 listen
 net_domain 'extra = "fault=store"'
@@ -23,12 +23,10 @@ for kind in $FAULTS; do
     n=$((n + 1))
     restarted net $n 30
 done
-says guest '^GUEST RESULT' 150
-grep -a -E '^(guest: eth0|NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console guest)"
+sleep 3
+streamed guest 150
 grep 'restart net' /var/log/bulkhead/bhd.log | tail -n 6
 grep 'live-lock' "$(console net)" || fail "the queue that stopped was not noticed as such"
-grep -q '^GUEST RESULT ok' "$(console guest)" || fail "the stream failed"
-grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console guest)" || fail "no byte verified"
 grep -q 'incarnation '$((n + 1)) "$(console net)" || fail "the net domain is not in incarnation $((n + 1))"
 bh network-stats guest | tee /tmp/stats
 awk -v incarnation=$((n + 1)) '$1 ~ /^vif[0-9]+\.0$/ && $2 == incarnation && $3 > 0 && $4 > 0 && $7 > 0 && $8 > 0 { ok = 1 } END { exit !ok }' \

@@ -6,7 +6,7 @@
 disk 128
 truncate -s 64M "$OUT/second.img"
 driver_domain
-stock_guest guest "bh.work=verify bh.seconds=30 bh.mib=8 bh.workers=1" "$DISK"
+stock_guest guest "bh.work=verify bh.seconds=120 bh.mib=8 bh.workers=1" "$DISK"
 cp "$BUILD/tests/domains/misbehave.elf" "$OUT/files/"
 tiny_domain rogue "/files/misbehave.elf" "dma" 'driver_domain = 1' 'pci = ["00:05.0"]'
 mv "$OUT/domains/30-rogue.cfg" "$OUT/files/rogue.cfg"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # On an Intel CPU (Bochs): Debian's kernel comes up as control domain on two CPUs with its daemons, and builds and runs a domain.
 # limit: 600
+# together
 . "$(dirname "$0")/lib/host.sh"
 MACHINE=bochs
 tiny_domain hello "$BUILD/domains/hello.elf" "hello=vtx"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # limit: 150
+# together
 # xenstored under clients that die at any byte, register a million watches, build trees as deep as paths go and remove them: the others are
 # served meanwhile, nothing stays behind, and what they pay does not grow with it. Environment: BUILD, OUT (as tests/run gives them).
 set -u

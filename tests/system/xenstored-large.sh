@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # limit: 240
+# together
 # A large registry, without a hypervisor: while its state file is written anew, a part a turn, clients are served, and a death in the middle
 # of it loses nothing; so does one after it. Environment: BUILD, OUT, TOP (as tests/run gives them).
 set -u

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib/host.sh"
 disk 128
 driver_domain
-stock_guest guest "bh.work=verify bh.seconds=45 bh.mib=16 bh.workers=2" "$DISK"
+stock_guest guest "bh.work=verify bh.seconds=200 bh.mib=16 bh.workers=2" "$DISK"
 tiny_domain late "$BUILD/domains/hello.elf" ""
 mv "$OUT/domains/30-late.cfg" "$OUT/files/late.cfg"
 cp "$BUILD/domains/hello.elf" "$OUT/files/"

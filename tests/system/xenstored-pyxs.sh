@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # limit: 60
+# together
 # python3-pyxs (Debian's package) against our xenstored, without a hypervisor: client, errors, transactions, monitor, a router that several
 # threads share; then all of it once more after a live update and after a death of the daemon (Debian's python3, whose package it is).
 set -u

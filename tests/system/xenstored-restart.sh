@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # limit: 90
+# together
 # xenstored is replaced under load, and dies, without a hypervisor: what clients on its socket see of a live update (nothing), and
 # what a death leaves (everything but the connections). Environment: BUILD, OUT, TOP (as tests/run gives them).
 set -u

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # limit: 60
+# together
 # xenstored as a program, without a hypervisor, driven by Debian's xenstore-utils and by hostile bytes on its socket.
 # Environment: BUILD, OUT (as tests/run gives them).
 set -u

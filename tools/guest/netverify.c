@@ -5,7 +5,7 @@
  *   netverify ADDRESS PORT SECONDS   send a pseudo-random stream to an echo service and check what comes back
  *   netverify -l PORT                be that echo service, for ever
  *
- * The client stops sending after SECONDS and reads until everything is back. Every second it says
+ * The client stops sending after SECONDS, or at SIGTERM, and reads until everything is back. Every second it says
  *   net: N bytes verified, mismatches N, pause N ms      (the longest since the last such line)
  * Its last line, and status 0 when all is well:
  *   NET RESULT sent=N verified=N mismatches=N errors=N longest_pause_ms=N seconds=N
@@ -92,13 +92,23 @@ static void tell(struct stream *s)
     s->recent_ms = 0;
 }
 
+static volatile sig_atomic_t ended;
+
+static void enough(int signal_number)
+{
+    (void)signal_number;
+    ended = 1;
+}
+
+static int sending(const struct stream *s) { return !ended && now_ms() < s->end_ms; }
+
 static void run(struct stream *s)
 {
     uint64_t told = now_ms();
     s->last_ms = now_ms();
-    while (!s->error && (now_ms() < s->end_ms || s->back < s->sent)) {
-        int sending = now_ms() < s->end_ms && s->sent - s->back < AHEAD;
-        struct pollfd p = {s->fd, (short)(POLLIN | (sending ? POLLOUT : 0)), 0};
+    while (!s->error && (sending(s) || s->back < s->sent)) {
+        int room = sending(s) && s->sent - s->back < AHEAD;
+        struct pollfd p = {s->fd, (short)(POLLIN | (room ? POLLOUT : 0)), 0};
         poll(&p, 1, 100);
         if (p.revents & (POLLIN | POLLHUP | POLLERR))
             receive_some(s);
@@ -129,6 +139,7 @@ static int client(const char *address, unsigned port, unsigned seconds)
     printf("net: connected to %s port %u\n", address, port);
     fflush(stdout);
     s.end_ms = now_ms() + seconds * 1000ull;
+    signal(SIGTERM, enough);
     run(&s);
     if (s.error)
         printf("net: %s\n", strerror(s.error));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify DIR SECONDS MIB WORKERS: write files, read them back from the disk, compare every byte.
+ * verify DIR SECONDS MIB WORKERS: write files, read them back from the disk, compare every byte. SIGTERM ends it before its time.
  *
  * Each worker (a process) owns FILES files below DIR of MIB MiB together. It writes them again and again:
  * a file's content is a function of worker, file and generation, so that nothing has to be remembered but
@@ -244,6 +244,12 @@ static int reap(void)
     return bad;
 }
 
+static void enough(int signal_number)
+{
+    (void)signal_number;
+    totals->stop = 1;
+}
+
 static long argument(const char *name, const char *text, long lowest, long highest)
 {
     char *end;
@@ -276,10 +282,11 @@ int main(int argc, char **argv)
         perror("verify: mmap");
         return 2;
     }
+    signal(SIGTERM, enough);
     start = now_us();
     for (int number = 0; number <= workers; number++)
         spawn(number, length);
-    while (now_us() - start < (uint64_t)seconds * 1000000) {
+    while (!totals->stop && now_us() - start < (uint64_t)seconds * 1000000) {
         sleep(1);
         report(start);
     }

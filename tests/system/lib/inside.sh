@@ -62,10 +62,29 @@ fault() { # NAME KIND@N: a driver domain with fault=store does this wrong at its
     xenstore-write "/local/domain/$(bh domid "$1")/control/fault" "$2" || fail "control/fault of $1 cannot be written"
 }
 
-verified() { # NAME SECONDS: the guest's workload ended well
-    says "$1" '^GUEST RESULT' "$2"
-    grep -E '^(RESULT|GUEST RESULT)' "$(console "$1")"
+typed() { # NAME LINE: to whoever reads a domain's console
+    printf '%s\n\035' "$2" | timeout 3 bh console "$1" >/dev/null
+}
+
+enough() { # NAME SECONDS: end a stock guest's workload and wait for its result, which must be good
+    left=0
+    until grep -q '^GUEST RESULT' "$(console "$1")"; do
+        [ $((left % 25)) != 0 ] || typed "$1" enough
+        left=$((left + 1))
+        [ $left -le $(($2 * 5)) ] || fail "the workload of $1 did not end within $2 s"
+        sleep 0.2
+    done
+    grep -a -E '^(guest: |RESULT|NET RESULT|GUEST RESULT|3 packets)|eth0:' "$(console "$1")"
     grep -q '^GUEST RESULT ok kernel_errors=0' "$(console "$1")" || fail "the workload of $1 failed"
+}
+
+streamed() { # NAME SECONDS: enough of its stream, which lost nothing
+    enough "$1" "$2"
+    grep -q '^NET RESULT sent=[1-9][0-9]* verified=[1-9][0-9]* mismatches=0 errors=0 ' "$(console "$1")" || fail "no byte of $1 verified"
+}
+
+verified() { # NAME SECONDS: enough of what it does with its disk, which lost nothing
+    enough "$1" "$2"
     grep -q '^RESULT written=[1-9][0-9]* verified=[1-9][0-9]* miscompares=0 io_errors=0 ' "$(console "$1")" ||
         fail "the workload of $1 verified nothing or found errors"
 }
