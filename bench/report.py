@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a measurement reports: figures and curves, printed as they come and kept as JSON below build/bench/.
+"""What a measurement reports: figures and curves, printed when it has them all and kept as JSON below build/bench/.
 
 A measurement (bench/figures/NAME.py) gets a Report and calls figure() and curve(). bench/run writes build/bench/NAME.json:
 
@@ -67,11 +67,16 @@ class Report:
         ratio = value / xen if both else None
         self.figures.append({"figure": figure, "unit": unit, "bulkhead": value, "xen": xen, "ratio": ratio and round(ratio, 3),
                              "better": better, "exact": exact, "how": how})
-        print(COLUMNS.format(figure, unit, number(value), number(xen), number(ratio), how), flush=True)
 
     def curve(self, curve, x, y, series):
         """Points for a plot: `x`, `y` name the axes, `series`: {"Bulkhead": [(x, y), ...], "Xen": ...}. See bench/plot."""
         self.curves.append({"curve": curve, "x": x, "y": y, "series": series})
+
+    def show(self):
+        """Print the figures, in one piece: other measurements may run beside."""
+        lines = [COLUMNS.format(*(line[key] for key in ("figure", "unit")), *(number(line[key]) for key in ("bulkhead", "xen", "ratio")), line["how"])
+                 for line in self.figures]
+        print("\n".join(lines), flush=True)
 
     def save(self, peer):
         """Write build/bench/NAME.json."""
