@@ -22,11 +22,11 @@ def parse(out):
     return found
 
 
-def guest(name, options, image=None):
-    """The cases in the guest, its disk domain having these options."""
+def guest(name, options, image=None, words=""):
+    """The cases in the guest, its disk domain having these options, its kernel these words more."""
     path = machine.room(name)
     (path / "domains/10-disk.cfg").write_text(machine.disk_cfg(options, image))
-    (path / "domains/20-guest.cfg").write_text(machine.GUEST_CFG.format(top=machine.TOP, extra="bh.work=bench", target="nvme0n1"))
+    (path / "domains/20-guest.cfg").write_text(machine.GUEST_CFG.format(top=machine.TOP, extra=f"bh.work=bench {words}", target="nvme0n1"))
     (path / "files/who").write_text("guest\n")
     return parse(machine.boot(path, machine.TOP / "bench/native.sh", "--disk", "null:1024"))
 
@@ -41,11 +41,11 @@ def xen(name):
     return parse(machine.boot(path, machine.TOP / "bench/native.sh", "--hypervisor", "xen", "--disk", "null:1024"))
 
 
-def bare(name):
+def bare(name, words=""):
     """The cases in the guest's kernel on the bare machine, with its own driver."""
     return parse(machine.bare(machine.room(name), "--control-kernel", machine.BUILD / "kernels/guest/vmlinux", "--control-initramfs",
                               machine.BUILD / "guest.cpio", "--disk", "null:1024", "--kernel-append",
-                              "loglevel=4 bh.work=bench bh.disk=nvme0n1 bh.end=poweroff"))
+                              f"loglevel=4 bh.work=bench bh.disk=nvme0n1 bh.end=poweroff {words}"))
 
 
 def both(name, options):

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * iobench DEVICE [SECONDS [DEPTH | paced]]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
+ * iobench DEVICE [SECONDS [DEPTH [BYTES] | paced]]: what a Linux guest gets from a block device, past the page cache (O_DIRECT) and with Linux's native
  * asynchronous I/O. The cases are those of the disk domain's bench=1 (driverdoms/blk/bench.c), so that the two can be read
  * side by side: 4 KiB random and 1 MiB sequential, read and write, 1, 8 and 32 deep, a tenth of a second each.
  * With SECONDS instead: one 4 KiB read after the other for so long; each second a line
  * "beat: T s, pause N us, longest N us, N reads, N errors" (pause: the longest read of that second), then "beat: done".
  * "paced": one a millisecond at the most, so that a machine whose time is counted in instructions gets on. With DEPTH: so many of them
- * at a time; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
+ * at a time, of BYTES each (4096; 1 MiB at most); each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
  * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors, busy T us" (busy: what
  * load.h says the first CPU worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second
  * of rest: then whoever watches reads the domains' CPU times.
  * The first case, "rest", asks for nothing. Overwrites the device, unless SECONDS is given.
+ * IOBENCH_HOLD="US MBPS" in the environment: on top of a device that takes no time, one that takes US a request and moves MBPS, one transfer after the
+ * other: what has come back is held so long before it is replaced. Between, the program sleeps in the same call that waits for the device.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +49,11 @@ static uint64_t size, next_place, seed = 42;
 static aio_context_t context;
 static void *buffer; /* one for all: it is the path that is measured */
 static struct iocb requests[DEPTH_MAX];
+static struct {
+    uint64_t us, rate, link_free;              /* us, MB/s, when the last transfer is over (ns) */
+    struct { struct iocb *request; uint64_t due; } queue[DEPTH_MAX]; /* due (ns) rises */
+    unsigned first, n;
+} hold;
 
 /* What the machine does when nobody asks for anything: a case of the same length, for whoever wants to take it off the others. */
 static void rest(void)
@@ -83,9 +91,54 @@ static void submit(struct iocb **batch, unsigned n)
     }
 }
 
-static void run(const struct bench_case *c)
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void hold_back(struct iocb *request, uint64_t now)
+{
+    unsigned at = (hold.first + hold.n++) % DEPTH_MAX;
+
+    hold.link_free = hold.link_free > now ? hold.link_free : now;
+    if (hold.rate)
+        hold.link_free += request->aio_nbytes * 1000 / hold.rate;
+    hold.queue[at].request = request;
+    hold.queue[at].due = hold.link_free + hold.us * 1000;
+}
+
+/* Requests that the device, and the one on top of it, have done with; waits for the first. Counts those with errors. */
+static unsigned reap(struct iocb **batch, unsigned flying, uint64_t *errors)
 {
     struct io_event events[DEPTH_MAX];
+    uint64_t now = now_ns();
+
+    for (;;) {
+        uint64_t due = hold.n ? hold.queue[hold.first].due : 0, left = due > now ? due - now : 0;
+        struct timespec most = { .tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000) };
+        long n = flying == hold.n && !left ? 0 : syscall(SYS_io_getevents, context, !hold.n || left, DEPTH_MAX, events, hold.n ? &most : NULL);
+        unsigned ready = 0;
+
+        if (n < 0 && errno != EINTR)
+            die("io_getevents");
+        now = now_ns();
+        for (long k = 0; k < n; k++) {
+            *errors += events[k].res != (int64_t)requests[events[k].data].aio_nbytes;
+            hold_back(&requests[events[k].data], now);
+        }
+        for (; hold.n && hold.queue[hold.first].due <= now; hold.n--) {
+            batch[ready++] = hold.queue[hold.first].request;
+            hold.first = (hold.first + 1) % DEPTH_MAX;
+        }
+        if (ready)
+            return ready;
+    }
+}
+
+static void run(const struct bench_case *c)
+{
     struct iocb *batch[DEPTH_MAX];
     uint64_t idle = idle_ns(), start = now_us(), ended = 0, errors = 0, us;
     unsigned flying = 0;
@@ -94,20 +147,15 @@ static void run(const struct bench_case *c)
         prepare(c, batch[flying] = &requests[flying]);
     submit(batch, flying);
     while (flying) {
-        long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, NULL);
+        unsigned n = reap(batch, flying, &errors);
 
-        if (n < 0 && errno != EINTR)
-            die("io_getevents");
-        bool more = now_us() - start < RUN_US;
-        for (long k = 0; k < n; k++) {
-            errors += events[k].res != (int64_t)c->bytes;
-            prepare(c, batch[k] = &requests[events[k].data]);
-        }
-        ended += n > 0 ? (uint64_t)n : 0;
-        if (more && n > 0)
-            submit(batch, (unsigned)n);
-        else if (n > 0)
-            flying -= (unsigned)n;
+        for (unsigned k = 0; k < n; k++)
+            prepare(c, batch[k]);
+        ended += n;
+        if (now_us() - start < RUN_US)
+            submit(batch, n);
+        else
+            flying -= n;
     }
     us = now_us() - start;
     idle = idle_ns() - idle;
@@ -143,9 +191,9 @@ static void beat(uint64_t seconds, bool paced)
     printf("beat: done\n");
 }
 
-static void flow(uint64_t seconds, uint32_t depth)
+static void flow(uint64_t seconds, uint32_t depth, uint32_t bytes)
 {
-    const struct bench_case c = { .random = true, .bytes = SMALL, .depth = depth };
+    const struct bench_case c = { .random = true, .bytes = bytes, .depth = depth };
     struct io_event events[DEPTH_MAX];
     struct iocb *batch[DEPTH_MAX];
     uint64_t start = now_us(), told = start, ended = 0, errors = 0, now = start;
@@ -159,7 +207,7 @@ static void flow(uint64_t seconds, uint32_t depth)
         if (n < 0 && errno != EINTR)
             die("io_getevents");
         for (long k = 0; k < n; k++) {
-            errors += events[k].res != SMALL;
+            errors += events[k].res != (int64_t)bytes;
             prepare(&c, batch[k] = &requests[events[k].data]);
         }
         ended += n > 0 ? (uint64_t)n : 0;
@@ -177,10 +225,10 @@ static void flow(uint64_t seconds, uint32_t depth)
 int main(int argc, char **argv)
 {
     bool paced = argc == 4 && !strcmp(argv[3], "paced");
-    uint64_t depth = argc == 4 && !paced ? strtoul(argv[3], NULL, 10) : 1;
+    uint64_t depth = argc >= 4 && !paced ? strtoul(argv[3], NULL, 10) : 1, bytes = argc == 5 ? strtoul(argv[4], NULL, 10) : SMALL;
 
-    if (argc < 2 || argc > 4 || depth < 1 || depth > DEPTH_MAX) {
-        fprintf(stderr, "usage: iobench DEVICE [SECONDS [DEPTH | paced]], DEPTH from 1 to %d\n", DEPTH_MAX);
+    if (argc < 2 || argc > 5 || depth < 1 || depth > DEPTH_MAX || bytes < 512 || bytes > BIG || bytes % 512) {
+        fprintf(stderr, "usage: iobench DEVICE [SECONDS [DEPTH [BYTES] | paced]], DEPTH from 1 to %d, BYTES from 512 to %d\n", DEPTH_MAX, BIG);
         return 2;
     }
     device = open(argv[1], O_RDWR | O_DIRECT);
@@ -189,14 +237,17 @@ int main(int argc, char **argv)
     if (posix_memalign(&buffer, 4096, BIG) != 0)
         die("memory");
     memset(buffer, 0x5a, BIG);
+    if (getenv("IOBENCH_HOLD") && sscanf(getenv("IOBENCH_HOLD"), "%lu %lu", &hold.us, &hold.rate) != 2)
+        die("IOBENCH_HOLD: two numbers");
+    prctl(PR_SET_TIMERSLACK, 1ul); /* ns: else a sleep may last 50 us longer */
     if (argc == 3 || paced) {
         beat(strtoul(argv[2], NULL, 10), paced);
         return 0;
     }
     if (syscall(SYS_io_setup, DEPTH_MAX, &context) != 0)
         die("io_setup");
-    if (argc == 4) {
-        flow(strtoul(argv[2], NULL, 10), (uint32_t)depth);
+    if (argc >= 4) {
+        flow(strtoul(argv[2], NULL, 10), (uint32_t)depth, (uint32_t)bytes);
         return 0;
     }
     for (unsigned i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {

@@ -17,5 +17,6 @@ until grep -q '^\(beat\|flow\): .* 0 errors' $console 2>/dev/null; do
     [ $left -gt 0 ] || { tail -n 20 $console; exit 1; }
     sleep 0.1
 done
+grep '^symbol ' $console # if the guest was asked for them
 echo repeats
 sleep 600

@@ -22,15 +22,28 @@ BLOCK = re.compile(rb"Trace [^[]*\[[0-9a-f]+/([0-9a-f]+)/([0-9a-f]+)")
 
 
 class Symbols:
-    """The functions of an ELF file: function_at() an address, "" outside of all."""
+    """Functions by address: function_at() one, "" outside of all."""
 
-    def __init__(self, path):
+    def __init__(self, functions, end):
+        """[(start, name)] and where the last one ends."""
+        functions = sorted(functions)
+        self.starts = [start for start, _ in functions]
+        self.names = [name for _, name in functions]
+        self.end = end
+
+    @classmethod
+    def of_file(cls, path):
+        """Those of an ELF file."""
         listing = subprocess.run(["nm", "-n", str(path)], capture_output=True, text=True, check=True).stdout
         rows = [line.split() for line in listing.splitlines()]
         functions = [(int(row[0], 16), row[2]) for row in rows if len(row) == 3 and row[1] in "tT"]
-        self.starts = [start for start, _ in functions]
-        self.names = [name for _, name in functions]
-        self.end = max(int(row[0], 16) for row in rows if len(row) == 3)
+        return cls(functions, max(int(row[0], 16) for row in rows if len(row) == 3))
+
+    @classmethod
+    def of_lines(cls, lines):
+        """Those of a guest's kernel, by the lines "symbol ADDRESS NAME" of bh.symbols (tools/guest/init)."""
+        rows = [line.split() for line in lines if line.startswith("symbol ")]
+        return cls([(int(row[1], 16), row[2]) for row in rows], 1 << 64)
 
     def start_of(self, name):
         return self.starts[self.names.index(name)]
@@ -64,9 +77,12 @@ class Board:
         self.log.unlink(missing_ok=True)
 
     def await_line(self, start):
+        """Until that has come: the lines before it."""
+        before = []
         for line in self.process.stdout:
             if line.startswith(start):
-                return
+                return before
+            before.append(line)
         raise machine.Failure(f"no line \"{start}\"; see {self.path / 'serial.log'}")
 
     def stretch(self, instructions):

@@ -91,8 +91,10 @@ struct pgrant *pgrant_get(struct pgrant_cache *c, uint32_t ref, int *err)
     while (g && g->ref != ref)
         g = g->same_hash;
     if (g) {
-        unlink_age(c, g);
-        link_newest(c, g);
+        if (c->n == c->max) { /* before that nobody asks for the oldest */
+            unlink_age(c, g);
+            link_newest(c, g);
+        }
     } else {
         *err = make_room(c);
         if (*err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Persistent grants: a front's pages that stay mapped between requests, found again by grant reference.
- * A page in use is pinned; when the cache is full the page unused for longest is unmapped.
+ * A page in use is pinned; when the cache is full the page unused for longest since it got full is unmapped.
  */
 #ifndef BACKENDS_PGRANT_H
 #define BACKENDS_PGRANT_H

@@ -42,17 +42,27 @@ static void release_pages(struct blk_req *r)
     r->npages = 0;
 }
 
+/* What of this page a segment is. */
+static struct disk_seg part_of(void *page, const struct blkif_request_segment *want)
+{
+    return (struct disk_seg){(uint8_t *)page + want->first_sect * DISK_SECTOR, (want->last_sect - want->first_sect + 1u) * DISK_SECTOR};
+}
+
 static int get_persistent(struct blk_req *r)
 {
     int err = 0;
-    for (; r->npages < r->nsegs; r->npages++) {
-        r->page[r->npages] = pgrant_get(&r->q->pages, r->want[r->npages].gref, &err);
-        if (!r->page[r->npages]) {
-            release_pages(r);
-            return err;
-        }
+    struct pgrant_cache *pages = &r->q->pages;
+    for (unsigned i = 0, n = r->nsegs; i < n; i++) {
+        struct pgrant *g = pgrant_get(pages, r->want[i].gref, &err);
+        if (!g)
+            break;
+        r->page[i] = g;
+        r->seg[i] = part_of(g->addr, &r->want[i]);
+        r->npages = i + 1;
     }
-    return 0;
+    if (err)
+        release_pages(r);
+    return err;
 }
 
 static int get_mapped(struct blk_req *r)
@@ -61,9 +71,12 @@ static int get_mapped(struct blk_req *r)
     for (unsigned i = 0; i < r->nsegs; i++)
         refs[i] = r->want[i].gref;
     int rc = host_map(&r->map, r->q->dev->xb->domid, refs, r->nsegs, r->data_op == DISK_WRITE);
-    if (rc == 0)
-        r->npages = r->nsegs;
-    return rc;
+    if (rc)
+        return rc;
+    r->npages = r->nsegs;
+    for (unsigned i = 0; i < r->nsegs; i++)
+        r->seg[i] = part_of((uint8_t *)r->map.addr + i * PAGE_BYTES, &r->want[i]);
+    return 0;
 }
 
 /* Pages for all segments. 0; -EAGAIN when its queue's others hold too many, -ENOMEM or -ENOSPC when other fronts do; other: the front's grants are no good. */
@@ -71,16 +84,7 @@ static int get_pages(struct blk_req *r)
 {
     if (!r->nsegs || r->npages)
         return 0;
-    bool persistent = r->q->dev->persistent;
-    int rc = persistent ? get_persistent(r) : get_mapped(r);
-    if (rc)
-        return rc;
-    for (unsigned i = 0; i < r->nsegs; i++) {
-        uint8_t *page = persistent ? r->page[i]->addr : (uint8_t *)r->map.addr + i * PAGE_BYTES;
-        r->seg[i].addr = page + r->want[i].first_sect * DISK_SECTOR;
-        r->seg[i].bytes = (r->want[i].last_sect - r->want[i].first_sect + 1u) * DISK_SECTOR;
-    }
-    return 0;
+    return r->q->dev->persistent ? get_persistent(r) : get_mapped(r);
 }
 
 /* --- answers --- */
@@ -269,7 +273,7 @@ static int check_direct(struct blk_req *r, const struct blkif_request *req)
         return -EINVAL;
     r->nsegs = req->nr_segments;
     r->sector = req->sector_number;
-    memcpy(r->want, req->seg, sizeof(req->seg));
+    memcpy(r->want, req->seg, r->nsegs * sizeof(r->want[0]));
     if (req->operation == BLKIF_OP_FLUSH_DISKCACHE || req->operation == BLKIF_OP_WRITE_BARRIER) {
         r->fua = req->operation == BLKIF_OP_WRITE_BARRIER;
         r->exclusive = r->fua || r->nsegs;

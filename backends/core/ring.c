@@ -28,6 +28,17 @@ static uint8_t *slot(const struct ring *r, uint32_t index)
     return r->slots + (size_t)(index & (r->count - 1)) * r->entry;
 }
 
+/* Every word, then every byte of the rest, is accessed once. */
+static void copy_once(volatile void *to, const volatile void *from, size_t bytes)
+{
+    typedef uint64_t __attribute__((aligned(1), may_alias)) word;
+    size_t i = 0;
+    for (; i + 8 <= bytes; i += 8)
+        *(volatile word *)((volatile uint8_t *)to + i) = *(const volatile word *)((const volatile uint8_t *)from + i);
+    for (; i < bytes; i++)
+        ((volatile uint8_t *)to)[i] = ((const volatile uint8_t *)from)[i];
+}
+
 static uint32_t slots_that_fit(size_t bytes, size_t entry)
 {
     size_t fit = bytes > sizeof(struct ring_shared) && entry ? (bytes - sizeof(struct ring_shared)) / entry : 0;
@@ -45,9 +56,7 @@ static void finish_noted(struct ring *r)
         r->shared->req_prod == r->rsp_pvt)
         return;
     size_t n = r->entry < RING_NOTE_BYTES ? r->entry : RING_NOTE_BYTES;
-    uint8_t *to = slot(r, index);
-    for (size_t i = 0; i < n; i++)
-        to[i] = r->shared->note[i];
+    copy_once(slot(r, index), r->shared->note, n);
     order();
     r->rsp_pvt++;
     r->shared->rsp_prod = r->rsp_pvt;
@@ -84,32 +93,21 @@ int ring_pending(const struct ring *r)
 uint32_t ring_take(struct ring *r, void *copy, size_t bytes)
 {
     full_barrier(); /* the slot is read after req_prod */
-    const uint8_t *from = slot(r, r->req_cons);
-    uint8_t *to = copy;
-    size_t i = 0;
-    if (((uintptr_t)from & 7) == 0)
-        for (; i + 8 <= bytes; i += 8) {
-            uint64_t word = *(const volatile uint64_t *)(from + i);
-            memcpy(to + i, &word, 8);
-        }
-    for (; i < bytes; i++)
-        to[i] = *(const volatile uint8_t *)(from + i);
+    copy_once(copy, slot(r, r->req_cons), bytes);
     return r->req_cons++;
 }
 
 void ring_put(struct ring *r, const void *rsp, size_t bytes)
 {
     volatile struct ring_shared *s = r->shared;
-    const uint8_t *from = rsp;
     s->note_check = 0;
     order();
-    for (size_t i = 0; i < bytes; i++)
-        s->note[i] = from[i];
+    copy_once(s->note, rsp, bytes);
     s->note_index = r->rsp_pvt;
     order();
     s->note_check = ~r->rsp_pvt ^ RING_NOTE_MAGIC;
     order();
-    memcpy(slot(r, r->rsp_pvt), rsp, bytes);
+    copy_once(slot(r, r->rsp_pvt), rsp, bytes);
     order();
     r->rsp_pvt++;
     s->rsp_prod = r->rsp_pvt;

@@ -63,10 +63,10 @@ def paths():
         ("round_trip_halted", "round trip between two halted domains", "round_trip"), ("grant_copy_4k", "grant copy, 4 KiB", "copy_1"),
         ("grant_map_unmap", "grant mapped and unmapped", "map_1"))}
     found["life"] = Path("create and destroy of a 4 MiB domain", None, (hypervisor, "domain_create"), lives, stretch=60000000)
-    found["read"] = Path("4 KiB read, 1 deep", disk, (disk, "nvme_io_ended"),
-                         guest(machine.DISK_CFG, vbd, "bh.work=beat", "--disk", "null:1024"))
-    found["reads"] = Path("4 KiB reads, 16 deep", disk, (disk, "nvme_io_ended"),
-                          guest(machine.DISK_CFG, vbd, "bh.work=flow", "--disk", "null:1024"))
+    reads = "bh.work=beat", "bh.work=flow bh.depth=8", "bh.work=flow", "bh.work=flow bh.depth=8 bh.bytes=131072"
+    for name, words, extra in zip(("read", "reads8", "reads", "large"), ("4 KiB read, 1 deep", "4 KiB reads, 8 deep", "4 KiB reads, 16 deep",
+                                                                        "128 KiB reads, 8 deep"), reads):
+        found[name] = Path(words, disk, (disk, "nvme_io_ended"), guest(machine.DISK_CFG, vbd, extra, "--disk", "null:1024"), 2000000 if name != "large" else 8000000)
     found["packets"] = Path("1514-byte packet to the wire", net, (net, "nring_tx_answer"),
                             guest(machine.NET_CFG, 'vif = ["backend=net,mac=00:16:3e:00:00:01"]', "bh.work=flow bh.net=10.8.8.1/24 bh.to=52:55:0a:00:02:02",
                                   "--nic", "hubport,hubid=0"))
@@ -81,9 +81,9 @@ def stretch(name, path):
     with tracing.Board(room, *arguments) as board:
         board.await_line(line)
         seen = board.stretch(path.stretch)
-    hypervisor = tracing.Symbols(machine.BUILD / "bulkhead.elf")
-    image = tracing.Symbols(path.image) if path.image else None
-    start = tracing.Symbols(path.marker[0]).start_of(path.marker[1])
+    hypervisor = tracing.Symbols.of_file(machine.BUILD / "bulkhead.elf")
+    image = tracing.Symbols.of_file(path.image) if path.image else None
+    start = tracing.Symbols.of_file(path.marker[0]).start_of(path.marker[1])
     used = {}
     for (mode, address), times in seen.items():
         where, symbols = ("hypervisor", hypervisor) if mode == "hypervisor" else (path.image.stem, image) if image else ("guest", None)

@@ -31,10 +31,10 @@ static void maybe_done(struct disk_req *r)
 
 /* --- pieces --- */
 
+/* Steps over so much of the segments. */
 static void advance(struct disk_req *r, uint32_t bytes)
 {
     struct track *t = track_of(r);
-    t->sent += bytes / DISK_SECTOR;
     while (bytes) {
         uint32_t n = r->seg[t->seg].bytes - t->seg_at;
         if (n > bytes)
@@ -46,20 +46,20 @@ static void advance(struct disk_req *r, uint32_t bytes)
             t->seg_at = 0;
         }
     }
-    t->all_sent = t->sent == r->sectors;
 }
 
 /* Gather as much as PRPs can describe (only the first may start inside a page, only the last may end in one) into the
- * slot's list. Returns its bytes, a multiple of the block size; 0 when even the first block cannot be described. */
+ * slot's list, and step over it. Returns its bytes, a multiple of the block size; 0 when even the first block cannot be described. */
 static uint32_t gather(const struct nvme_slot *s, struct disk_req *r)
 {
-    const struct track *t = track_of(r);
-    uint32_t bytes = 0, max = s->ns->c->piece_max, at = t->seg_at;
+    struct track *t = track_of(r);
+    const struct disk_seg *seg = r->seg + t->seg, *last = r->seg + r->nsegs;
+    uint32_t bytes = 0, max = s->ns->c->piece_max, at = t->seg_at, block = 1u << s->ns->shift;
+    uint64_t end = 0, *list = s->list;
     unsigned n = 0;
-    uint64_t end = 0;
-    for (unsigned i = t->seg; i < r->nsegs && bytes < max;) {
-        uint64_t addr = (uint64_t)(uintptr_t)r->seg[i].addr + at;
-        uint32_t len = NVME_PAGE - (uint32_t)(addr & (NVME_PAGE - 1)), left = r->seg[i].bytes - at;
+    while (seg < last && bytes < max) {
+        uint64_t addr = (uint64_t)(uintptr_t)seg->addr + at;
+        uint32_t len = NVME_PAGE - (uint32_t)(addr & (NVME_PAGE - 1)), left = seg->bytes - at;
         if (len > left)
             len = left;
         if (len > max - bytes)
@@ -69,17 +69,21 @@ static uint32_t gather(const struct nvme_slot *s, struct disk_req *r)
         } else if (n && ((addr | end) & (NVME_PAGE - 1))) {
             break;
         } else {
-            s->list[n++] = addr;
+            list[n++] = addr;
         }
         end = addr + len;
         bytes += len;
-        at += len;
-        if (at == r->seg[i].bytes) {
-            i++;
-            at = 0;
-        }
+        at = len < left ? at + len : 0;
+        seg += !at;
     }
-    return bytes & ~((1u << s->ns->shift) - 1);
+    if (bytes % block) {
+        bytes -= bytes % block;
+        advance(r, bytes);
+    } else {
+        t->seg = (uint16_t)(seg - r->seg);
+        t->seg_at = at;
+    }
+    return bytes;
 }
 
 static void set_prps(struct nvme_slot *s, uint32_t bytes)
@@ -103,7 +107,8 @@ static int fill_data(struct nvme_slot *s, struct disk_req *r)
     s->sqe.cdw10 = (uint32_t)lba;
     s->sqe.cdw11 = (uint32_t)(lba >> 32);
     s->sqe.cdw12 = ((bytes >> s->ns->shift) - 1) | (r->fua && r->op == DISK_WRITE ? NVME_FUA : 0);
-    advance(r, bytes);
+    t->sent += bytes / DISK_SECTOR;
+    t->all_sent = t->sent == r->sectors;
     return 0;
 }
 

@@ -42,7 +42,9 @@ struct hvcpu {
     /* The pages that the present hypercall's arguments were last found in: looked up once, as a TLB would. */
     bool keep_walks;       /* set around a hypercall of this vCPU, on its own CPU */
     struct hv_walk { uint64_t page; gpa_t gpa; bool valid, write; } walk[2];
-    struct p2m_run tables_run, data_run; /* where the guest's tables and those pages stand (mem/p2m.h), from exit to exit */
+    /* Where the guest's tables, by level, and the pages that they led to stand (mem/p2m.h), from exit to exit: of hypercalls' arguments [true],
+     * and of the areas that are written at a switch [false], which lie elsewhere. */
+    struct hv_places { struct p2m_run table[4], page; } places[2];
 };
 enum hv_exit_kind {
     EXIT_NONE,        /* interrupt of the host was taken, or handled in cpu/: just look at softirqs */

@@ -114,9 +114,9 @@ static struct cpuid leaf_xen(uint32_t leaf, uint32_t sub, const struct cpuid_con
         if (sub == 2)
             return (struct cpuid){mul, 0, 0, 0};
         return (struct cpuid){0};
-    case 4:
+    case 4: /* a guest that takes its upcalls by its local APIC ends each by an EOI: to be recommended only where that is no exit */
         return (struct cpuid){XEN_HVM_CPUID_X2APIC_VIRT | XEN_HVM_CPUID_VCPU_ID_PRESENT | XEN_HVM_CPUID_DOMID_PRESENT |
-                                  XEN_HVM_CPUID_UPCALL_VECTOR | (c->iommu ? XEN_HVM_CPUID_IOMMU_MAPPINGS : 0),
+                                  (cpu_delivers ? XEN_HVM_CPUID_UPCALL_VECTOR : 0) | (c->iommu ? XEN_HVM_CPUID_IOMMU_MAPPINGS : 0),
                               c->vcpu_id, c->domid, 0};
     }
     return (struct cpuid){0};

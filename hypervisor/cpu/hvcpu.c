@@ -216,38 +216,34 @@ bool hvcpu_64bit(const struct hvcpu *v)
 
 /* --- the guest's own paging (AMD APM vol. 2 ch. 5) --- */
 
-/* v's p2m held */
-static int read_entry(struct hvcpu *v, uint64_t table, unsigned index, unsigned size, uint64_t *e)
-{
-    const void *at = p2m_at(v->p2m, gpa(table + index * size), false, &v->tables_run);
-    if (!at)
-        return -EFAULT;
-    *e = size == 8 ? READ_ONCE(*(const uint64_t *)at) : READ_ONCE(*(const uint32_t *)at);
-    return 0;
-}
-
 /* v's p2m held. *writable: no level forbids writing. */
 static int walk(struct hvcpu *v, const struct hv_mode *s, uint64_t va, gpa_t *out, bool *writable)
 {
-    bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE;
-    unsigned levels = longmode ? 4 : pae ? 3 : 2, bits = pae ? 9 : 10, size = pae ? 8 : 4;
-    uint64_t addr_mask = pae ? 0x000ffffffffff000ull : 0xfffff000ull;
+    bool longmode = s->efer & EFER_LMA, pae = s->cr4 & CR4_PAE, large = pae || (s->cr4 & BIT(4));
+    unsigned levels = longmode ? 4 : pae ? 3 : 2, bits = pae ? 9 : 10, size = pae ? 8 : 4, shift = PAGE_SHIFT + bits * (levels - 1);
+    unsigned plain = pae && !longmode ? 2 : 4; /* the level whose entries only lead on */
+    uint64_t addr_mask = pae ? 0x000ffffffffff000ull : 0xfffff000ull, index_mask = (1ull << bits) - 1, may_write = 2;
     uint64_t table = longmode ? s->cr3 & addr_mask : s->cr3 & (pae ? 0xffffffe0u : 0xfffff000u);
+    struct p2m *p = v->p2m;
+    struct p2m_run *run = v->places[v->keep_walks].table;
     if (longmode && (int64_t)(va << 16) >> 16 != (int64_t)va)
         return -EFAULT;
-    *writable = true;
-    for (unsigned l = levels; l-- > 0;) {
-        unsigned shift = PAGE_SHIFT + bits * l;
-        uint64_t e, mask = (1ull << bits) - 1;
-        if (!longmode && pae && l == 2)
-            mask = 3;
-        if (read_entry(v, table, (unsigned)(va >> shift & mask), size, &e) || !(e & 1))
+    va = longmode ? va : (uint32_t)va;
+    for (unsigned l = levels; l-- > 0; shift -= bits) {
+        gpa_t a = gpa(table + (va >> shift & index_mask) * size);
+        const void *at = p2m_seen(p, a, false, &run[l]);
+        if (!at && l + 1 < levels) /* tables often stand together */
+            at = p2m_seen(p, a, false, &run[l + 1]);
+        if (!at && !(at = p2m_find(p, a, false, &run[l])))
             return -EFAULT;
-        bool pdpte = !longmode && pae && l == 2;
-        *writable &= pdpte || (e & 2);
-        if (l == 0 || (l < 3 && !pdpte && (e & 0x80) && (pae || (s->cr4 & BIT(4))))) {
+        uint64_t e = size == 8 ? READ_ONCE(*(const uint64_t *)at) : READ_ONCE(*(const uint32_t *)at);
+        if (!(e & 1))
+            return -EFAULT;
+        may_write &= l == plain ? 2 : e;
+        if (l == 0 || (l < 3 && l != plain && large && (e & 0x80))) {
             uint64_t off = (1ull << shift) - 1;
             *out = gpa((e & addr_mask & ~off) | (va & off));
+            *writable = may_write;
             return 0;
         }
         table = e & addr_mask;
@@ -304,7 +300,7 @@ static int copy_page(struct hvcpu *v, uint64_t va, void *buf, size_t n, bool wri
 {
     gpa_t a;
     p2m_hold(v->p2m);
-    void *at = translate_again(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write, &v->data_run);
+    void *at = translate_again(v, va, write, &a) ? NULL : p2m_at(v->p2m, a, write, &v->places[v->keep_walks].page);
     if (at)
         memcpy(write ? at : buf, write ? buf : at, n);
     p2m_release(v->p2m);

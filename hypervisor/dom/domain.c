@@ -35,6 +35,8 @@ struct domain *domain_find(domid_t id)
     return d;
 }
 
+struct domain *domain_known(domid_t id) { return READ_ONCE(table[id]); }
+
 struct domain *domain_next(domid_t from)
 {
     struct domain *d = NULL;

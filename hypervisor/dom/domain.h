@@ -111,6 +111,7 @@ void domains_init(void);
  * from here on others know it, and may destroy it. */
 int domain_create(domid_t id, uint32_t flags, unsigned max_vcpus, int grant_frames, int maptrack, struct domain **out); /* those two: grants_init */
 struct domain *domain_find(domid_t id);       /* with a reference, or NULL; also dying ones */
+struct domain *domain_known(domid_t id);      /* without one, when something the caller has locked keeps the domain in the table */
 struct domain *domain_next(domid_t from);     /* first with id >= from, with a reference */
 void domain_put(struct domain *d);
 void domains_reap(void);                      /* drop destroyed domains whose last frames have come back meanwhile */

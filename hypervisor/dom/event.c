@@ -115,8 +115,9 @@ bool event_any_pending(struct domain *d, const evtchn_port_t *ports, unsigned n)
 }
 
 /*
- * Locks d, and if `port` is an interdomain channel its peer as well. Returns the peer with a reference (it may be d itself),
- * or NULL when only d is locked; unlock_peer undoes either.
+ * Locks d, and if `port` is an interdomain channel its peer as well. Returns the peer (it may be d itself), or NULL when only d is
+ * locked; unlock_peer undoes either. Mostly the peer's lock is free; where it is not, both are taken anew in their order, and the peer is
+ * held by a reference meanwhile, since the channel that keeps it may be closed.
  */
 static struct domain *lock_peer(struct domain *d, evtchn_port_t port)
 {
@@ -125,24 +126,23 @@ static struct domain *lock_peer(struct domain *d, evtchn_port_t port)
         struct event_channel *c = channel(d, port);
         if (!c || c->state != EV_INTERDOMAIN) return NULL;
         domid_t remote = c->remote;
+        struct domain *peer = domain_known(remote);
+        if (spin_try_pair(&d->event_lock, &peer->event_lock)) return peer;
         spin_unlock(&d->event_lock);
-        struct domain *peer = domain_find(remote);
+        peer = domain_find(remote);
         if (!peer) continue; /* it was closed a moment ago: look again */
         spin_lock_pair(&d->event_lock, &peer->event_lock);
         c = channel(d, port);
-        if (c && c->state == EV_INTERDOMAIN && c->remote == remote) return peer;
-        spin_unlock_pair(&d->event_lock, &peer->event_lock);
-        domain_put(peer);
+        bool open = c && c->state == EV_INTERDOMAIN && c->remote == remote;
+        if (!open) spin_unlock_pair(&d->event_lock, &peer->event_lock);
+        domain_put(peer); /* not the last one, if the channel is open */
+        if (open) return peer;
     }
 }
 static void unlock_peer(struct domain *d, struct domain *peer)
 {
-    if (!peer) {
-        spin_unlock(&d->event_lock);
-        return;
-    }
-    spin_unlock_pair(&d->event_lock, &peer->event_lock);
-    domain_put(peer);
+    if (peer) spin_unlock_pair(&d->event_lock, &peer->event_lock);
+    else spin_unlock(&d->event_lock);
 }
 
 int event_send(struct domain *d, evtchn_port_t port)

@@ -23,25 +23,29 @@ bool spin_held(const struct spinlock *l)
     return READ_ONCE(l->holder) == this_cpu_id() + 1;
 }
 
-/*
- * `pair`: the one lock of the same rank that may be held already. Ranks rise along the list, so its last lock speaks for all;
- * a lock that is held already is caught with them.
- */
-static void check_order(const struct held_locks *h, const struct spinlock *l, const struct spinlock *pair)
+static _Noreturn __attribute__((cold)) void wrong_order(const struct spinlock *l, const struct spinlock *last)
 {
-    const struct spinlock *last = h->n ? h->lock[h->n - 1] : NULL;
-
-    if (!last || last->rank < l->rank || (last == pair && last->rank == l->rank)) {
-        if (h->n < MAX_HELD)
-            return;
+    if (this_cpu(held_locks).n == MAX_HELD)
         panic("lock: CPU %u holds more than %u locks", this_cpu_id(), MAX_HELD);
-    }
     if (spin_held(l))
         panic("lock: CPU %u takes the lock %p of rank %u that it holds", this_cpu_id(), (const void *)l, l->rank);
     panic("lock: CPU %u takes rank %u while it holds rank %u", this_cpu_id(), l->rank, last->rank);
 }
 
-static __attribute__((noinline)) void wait_for_turn(struct spinlock *l, uint16_t ticket)
+/*
+ * `pair`: the one lock of the same rank that may be held already. Ranks rise along the list, so its last lock speaks for all;
+ * a lock that is held already is caught with them.
+ */
+static inline __attribute__((always_inline)) void check_order(const struct held_locks *h, const struct spinlock *l, const struct spinlock *pair)
+{
+    const struct spinlock *last = h->n ? h->lock[h->n - 1] : NULL;
+    bool right = !last || last->rank < l->rank || (last == pair && last->rank == l->rank);
+
+    if (!right || h->n == MAX_HELD)
+        wrong_order(l, last);
+}
+
+static void wait_for_turn(struct spinlock *l, uint16_t ticket)
 {
     uint64_t start = 0;
 
@@ -57,16 +61,28 @@ static __attribute__((noinline)) void wait_for_turn(struct spinlock *l, uint16_t
     }
 }
 
+static void hold(struct held_locks *h, struct spinlock *l)
+{
+    WRITE_ONCE(l->holder, (uint8_t)(this_cpu_id() + 1));
+    h->lock[h->n++] = l;
+}
+
+static __attribute__((noinline)) void acquire_late(struct held_locks *h, struct spinlock *l, uint16_t ticket)
+{
+    wait_for_turn(l, ticket);
+    hold(h, l);
+}
+
 static void acquire(struct spinlock *l, const struct spinlock *pair)
 {
     struct held_locks *h = &this_cpu(held_locks);
 
     check_order(h, l, pair);
     uint16_t ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket)
-        wait_for_turn(l, ticket);
-    WRITE_ONCE(l->holder, (uint8_t)(this_cpu_id() + 1));
-    h->lock[h->n++] = l;
+    if (__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) == ticket)
+        hold(h, l);
+    else
+        acquire_late(h, l, ticket);
 }
 
 void spin_lock(struct spinlock *l)
@@ -100,6 +116,20 @@ void spin_lock_pair(struct spinlock *a, struct spinlock *b)
     if (first->rank != second->rank)
         panic("lock: a pair of ranks %u and %u", first->rank, second->rank);
     acquire(second, first);
+}
+
+bool spin_try_pair(struct spinlock *held, struct spinlock *other)
+{
+    struct held_locks *h = &this_cpu(held_locks);
+    uint16_t serving = __atomic_load_n(&other->serving, __ATOMIC_ACQUIRE);
+
+    if (held == other)
+        return true;
+    check_order(h, other, held);
+    if (!__atomic_compare_exchange_n(&other->next, &serving, (uint16_t)(serving + 1), false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return false;
+    hold(h, other);
+    return true;
 }
 
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b)

@@ -2,7 +2,8 @@
 /*
  * Ticket spinlocks with a checked order. The hypervisor runs with interrupts off, so there is no irq-saving form.
  * Each lock has a rank; a CPU may take a lock only with a rank strictly above all it holds (the last being LOCK_SERIAL).
- * Two locks of one rank (two domains' event locks, two grant tables) are taken with spin_lock_pair, in address order.
+ * Two locks of one rank (two domains' event locks, two grant tables) are taken with spin_lock_pair, in address order, or the second one is
+ * only tried.
  * The order, lowest first, is the enum below; docs/locking.md explains it.
  */
 #ifndef LIB_LOCK_H
@@ -39,6 +40,8 @@ void spin_lock(struct spinlock *l);
 void spin_unlock(struct spinlock *l);
 bool spin_held(const struct spinlock *l); /* by this CPU */
 void spin_lock_pair(struct spinlock *a, struct spinlock *b); /* same rank; a == b allowed */
+/* A second one of the rank of one held, in either order and so without waiting: false if another CPU has it. held == other: true. */
+bool spin_try_pair(struct spinlock *held, struct spinlock *other);
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b);
 void lock_assert_none_held(void); /* before entering a guest */
 extern uint64_t lock_spin_limit;  /* TSC ticks that a wait may last before it is a bug; time_init sets 10 s */

@@ -75,11 +75,15 @@ struct p2m_run {
 void p2m_hold(struct p2m *p);
 void p2m_release(struct p2m *p);
 void *p2m_find(struct p2m *p, gpa_t a, bool write, struct p2m_run *run); /* always walks */
+static inline void *p2m_seen(const struct p2m *p, gpa_t a, bool write, const struct p2m_run *run) /* never walks: NULL */
+{
+    bool in = a.v - run->first < run->bytes && run->flush_gen == p->flush_gen && (!write || run->write);
+    return in ? run->at + (a.v - run->first) : NULL;
+}
 static inline void *p2m_at(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
 {
-    if (run && a.v - run->first < run->bytes && run->flush_gen == p->flush_gen && (!write || run->write))
-        return run->at + (a.v - run->first);
-    return p2m_find(p, a, write, run);
+    void *at = run ? p2m_seen(p, a, write, run) : NULL;
+    return at ? at : p2m_find(p, a, write, run);
 }
 
 /* mem/p2m_iommu.c. From now on changes go to both p's tables and `d`, and what is there already is copied, about 0.3 ms at a time.

@@ -23,6 +23,7 @@ struct sched_cpu {
     struct timer slice;
     uint64_t idle_since; /* ns, 0 = busy */
     bool reschedule;
+    bool hurried;        /* something better waits for the end of current's least time: `slice` is set for that */
 };
 static PERCPU(struct sched_cpu, sched_cpu);
 PERCPU(struct sched_unit *, sched_picking);
@@ -313,10 +314,12 @@ void sched_softirq(void)
     const struct sched_unit *u = c->current;
     uint64_t least = u && runnable(u) ? MIN(u->state_since + policy->least_ns, u->slice_end) : 0;
 
-    if (least && now_ns() < least)
+    if (least && now_ns() < least) {
+        c->hurried = true;
         timer_set(&c->slice, least);
-    else
+    } else {
         c->reschedule = true;
+    }
 }
 
 void sched_prod_late(void)
@@ -330,9 +333,25 @@ void sched_prod_late(void)
     }
 }
 
+/* Units that wake each other change places far more often than slices end: the timer stays as it was set for an earlier one,
+ * if that is not too late, and is set anew when it comes too early. One that should have come may be lost. */
+static void time_slice(struct sched_cpu *c, uint64_t end, uint64_t now)
+{
+    if (c->hurried || c->slice.when <= now || c->slice.when > end) /* 0: not set */
+        timer_set(&c->slice, end);
+    c->hurried = false;
+}
+
 static void slice_over(void *arg)
 {
-    sched_softirq();
+    struct sched_cpu *c = &this_cpu(sched_cpu);
+    const struct sched_unit *u = c->current;
+    uint64_t now = now_ns();
+
+    if (u && !c->hurried && now < u->slice_end)
+        time_slice(c, u->slice_end, now);
+    else
+        sched_softirq();
 }
 
 /* The unit that ran here stops. It may be freed when this returns. */
@@ -412,7 +431,7 @@ static struct sched_unit *choose_or_idle(uint64_t now)
 
 void sched_offer(unsigned cpu)
 {
-    uint64_t may = policy->waiting(cpu);
+    uint64_t may = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) ? policy->waiting(cpu) : 0;
 
     for (int idle; (idle = claim_idle(may, ~0ull, cpu)) >= 0;)
         poke((unsigned)idle);
@@ -435,7 +454,7 @@ struct sched_unit *sched_next(void)
     c->idle_since = u ? 0 : now;
     if (u) {
         sched_offer(this_cpu_id()); /* what waits behind the unit chosen here */
-        timer_set(&c->slice, u->slice_end);
+        time_slice(c, u->slice_end, now);
     }
     return u;
 }

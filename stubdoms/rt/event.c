@@ -209,7 +209,7 @@ bool rt_events_run(void)
 
 bool rt_events_waiting(void)
 {
-    return selected;
+    return selected || RT_SHARED->vcpu_info[0].evtchn_upcall_pending;
 }
 
 /* STI lets the next instruction begin first, so an upcall wakes the HLT and never comes before it. */

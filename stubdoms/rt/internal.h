@@ -54,7 +54,7 @@ void rt_console_write(const char *s, size_t n);
 void rt_events_init(void);
 void rt_events_collect(void);  /* take what the hypervisor has flagged; interrupts stay off */
 bool rt_events_run(void);      /* call handlers of all collected events; true if there was one */
-bool rt_events_waiting(void);           /* collected, by a wait for the store say, and not handled yet */
+bool rt_events_waiting(void);           /* flagged, or collected by a wait for the store, and not handled yet */
 void rt_events_clear(uint32_t port);
 void rt_idle(void);            /* sleep until the next upcall, one that came meanwhile included */
 

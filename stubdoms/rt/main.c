@@ -149,10 +149,15 @@ void rt_watchdog(unsigned seconds)
     watchdog.next = rt_now() + seconds * 250000000ull;
 }
 
+static void watchdog_kick(uint64_t now)
+{
+    if (watchdog.seconds && now >= watchdog.next)
+        rt_watchdog(watchdog.seconds);
+}
+
 void rt_watchdog_kick(void)
 {
-    if (watchdog.seconds && rt_now() >= watchdog.next)
-        rt_watchdog(watchdog.seconds);
+    watchdog_kick(rt_now());
 }
 
 void rt_look_again(uint32_t port)
@@ -162,11 +167,17 @@ void rt_look_again(uint32_t port)
     rt_time_disarm();
 }
 
+/* Kicked, until `deadline` at the latest. */
+static void sleep_until(uint64_t deadline)
+{
+    rt_time_arm(watchdog.seconds && watchdog.next < deadline ? watchdog.next : deadline);
+    rt_idle();
+}
+
 void rt_sleep_until(uint64_t deadline)
 {
     rt_watchdog_kick();
-    rt_time_arm(watchdog.seconds && watchdog.next < deadline ? watchdog.next : deadline);
-    rt_idle();
+    sleep_until(deadline);
 }
 
 void rt_works_put(struct rt_works *q, struct rt_work *w)
@@ -208,19 +219,16 @@ bool rt_works_run(void)
 static _Noreturn void loop(void)
 {
     for (;;) {
-        bool any = rt_events_run();
+        rt_events_run();
         rt_timers_run();
         bool more = rt_works_run();
         more |= rt_task_run();
-        rt_watchdog_kick();
-        if (any || more || rt_events_waiting())
-            continue;
-        uint64_t next = rt_timers_next(), task = rt_task_next();
+        uint64_t now = rt_now(), next = rt_timers_next(), task = rt_task_next();
+        watchdog_kick(now);
         if (task < next)
             next = task;
-        if (next <= rt_now())
-            continue;
-        rt_sleep_until(next);
+        if (!more && next > now && !rt_events_waiting())
+            sleep_until(next);
     }
 }
 

@@ -3,6 +3,7 @@
 #include "rt/rt.h"
 
 typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t word __attribute__((aligned(1), may_alias));
 
 void *memcpy(void *d, const void *s, size_t n)
 {
@@ -16,6 +17,8 @@ void *memcpy(void *d, const void *s, size_t n)
         ((block *)to)[2] = b2;
         ((block *)to)[3] = b3;
     }
+    for (; n >= 8; n -= 8, to += 8, from += 8)
+        *(word *)to = *(const word *)from;
     while (n--)
         *to++ = *from++;
     return d;
@@ -35,14 +38,16 @@ void *memmove(void *d, const void *s, size_t n)
 void *memset(void *d, int c, size_t n)
 {
     char *to = d;
-    uint64_t word = 0x0101010101010101ull * (uint8_t)c;
-    block b = { word, word };
+    uint64_t w = 0x0101010101010101ull * (uint8_t)c;
+    block b = { w, w };
     for (; n >= 64; n -= 64, to += 64) {
         ((block *)to)[0] = b;
         ((block *)to)[1] = b;
         ((block *)to)[2] = b;
         ((block *)to)[3] = b;
     }
+    for (; n >= 8; n -= 8, to += 8)
+        *(word *)to = w;
     while (n--)
         *to++ = (char)c;
     return d;

@@ -62,6 +62,24 @@ static void interdomain(void)
     CU_ASSERT_EQUAL(event_close(a, pa), 0);
 }
 
+/* Another CPU has the peer's lock, in whichever of the two is locked first. */
+static void contended(void)
+{
+    evtchn_port_t pa, pb;
+    fake_contended = true;
+    CU_ASSERT_EQUAL(event_alloc_unbound(a, b->id, &pa), 0);
+    CU_ASSERT_EQUAL(event_bind_interdomain(b, a->id, pa, &pb), 0);
+    clear(a), clear(b);
+    CU_ASSERT_EQUAL(event_send(a, pa), 0);
+    CU_ASSERT_EQUAL(event_send(b, pb), 0);
+    CU_ASSERT(pending(a, pa) && pending(b, pb));
+    CU_ASSERT_EQUAL(event_close(b, pb), 0);
+    CU_ASSERT_EQUAL(status(a, pa).status, EVTCHNSTAT_unbound);
+    CU_ASSERT_EQUAL(event_close(a, pa), 0);
+    CU_ASSERT(a->refs == 1 && b->refs == 1 && !fake_locks_held);
+    fake_contended = false;
+}
+
 static void loopback(void)
 {
     evtchn_port_t p, q;
@@ -369,6 +387,7 @@ int main(void)
 {
     CU_TestInfo tests[] = {
         {"interdomain", interdomain},
+        {"the peer's lock is taken", contended},
         {"loopback", loopback},
         {"masks and vCPUs", masks},
         {"pollers", pollers},

@@ -15,7 +15,7 @@ uint32_t trace_events; /* nobody traces */
 void trace_record(uint32_t event, const uint32_t *word, unsigned n) { (void)event; (void)word; (void)n; }
 
 unsigned fake_upcalls, fake_wakes, fake_dma_blocks, fake_msi_live;
-bool fake_msi_held, fake_msi_fails, fake_machine_off;
+bool fake_msi_held, fake_msi_fails, fake_machine_off, fake_contended;
 uint64_t fake_now = 1000, fake_now_step;
 const struct iommu_ops *iommu;
 static struct msi_handle *last_msi;
@@ -27,6 +27,14 @@ void spin_lock_pair(struct spinlock *a, struct spinlock *b)
     spin_lock(a);
     if (a != b)
         spin_lock(b);
+}
+bool spin_try_pair(struct spinlock *held, struct spinlock *other)
+{
+    if (fake_contended)
+        return false;
+    if (held != other)
+        spin_lock(other);
+    return true;
 }
 void spin_unlock_pair(struct spinlock *a, struct spinlock *b)
 {

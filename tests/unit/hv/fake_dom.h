@@ -12,5 +12,6 @@ extern bool fake_msi_held;    /* by the last msi_hold */
 void fake_msi_fire(void);     /* the last MSI handle given out */
 extern unsigned fake_msi_live;
 extern bool fake_machine_off;
+extern bool fake_contended; /* another CPU has what spin_try_pair tries */
 extern uint64_t fake_now, fake_now_step; /* each look at the clock moves it by so much */
 #endif
