@@ -10,9 +10,11 @@ BENCH_NEEDS += $(B)/tests/unit/sched_sim
 BENCH_NEEDS += $(B)/bench/stall.elf
 BENCH_NEEDS += $(B)/tests/domains/disk-unordered.elf
 BENCH_NEEDS += $(B)/bench/bare.cpio
+BENCH_NEEDS += $(B)/guest-iperf3.cpio
 BENCH_NEEDS += $(B)/tests/domains/badfront.elf
 BENCH_NEEDS += $(if $(PEER),$(B)/xen-control.cpio)
 BENCH_NEEDS += $(if $(PEER),$(B)/bench/domtimes)
+BENCH_NEEDS += $(if $(PEER),$(B)/guest/notso)
 bench: $$(MACHINE) $$(BENCH_NEEDS)
 	bench/run $(if $(PEER),--peer $(PEER))
 bench-docs:
@@ -29,9 +31,10 @@ $(B)/xen-control.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard be
 	tools/initramfs xen $@ $(addprefix --program ,$(XEN_PROGRAMS))
 
 # The bare machine's own network: the generic kernel has the card's driver, the guests' has not.
-$(B)/bench/bare.cpio: $(B)/guest/netblast tools/guest/init $$(INITRAMFS_TOOLS) $$(KERNELS)
+BARE_PROGRAMS := $(addprefix $(B)/guest/,netblast netstream notso) /usr/bin/iperf3
+$(B)/bench/bare.cpio: $(BARE_PROGRAMS) tools/guest/init $$(INITRAMFS_TOOLS) $$(KERNELS)
 	@mkdir -p $(@D)
-	tools/initramfs guest $@ --kernel $(B)/kernels/control --module e1000e --program $(B)/guest/netblast
+	tools/initramfs guest $@ --kernel $(B)/kernels/control --module e1000e $(addprefix --program ,$(BARE_PROGRAMS))
 
 $(eval $(call host_prog,bench/domtimes,bench/domtimes.c,-lxenctrl))
 

@@ -2,7 +2,9 @@
 # In the control domain: wait for the benchmark of the domain named in /files/who and print its lines; before each of them the
 # time, and the CPU time every domain has used until then, in ns: "times UPTIME NAME NS ...". If there is a domain "sink", the packets
 # that it has received follow: "... packets N". Under Xen the same with what /files/domtimes says: "times UPTIME ID NS ...".
+# With a program /files/notso (bench/notso.c) the second card's driver is to do without segmentation by the card.
 who=$(cat /files/who)
+[ ! -e /files/notso ] || /files/notso eth1 || exit 1
 console=/var/log/bulkhead/console-$who.log
 [ ! -e /files/domtimes ] || console=/var/log/xen/console/guest-$who.log
 
@@ -30,4 +32,4 @@ until grep -q 'bench: done\|bench: failed' $console 2>/dev/null; do
     sleep 0.1
 done
 grep 'bench: ' $console | tail -n +$((seen + 1))
-grep -q 'bench: done' $console
+grep -q 'bench: done' $console || { tail -n 20 $console; exit 1; }

@@ -4,7 +4,7 @@
  * those of the net domain's bench=1 (driverdoms/net/bench.c): frames of 64 and 1514 bytes, and TCP packets of 44 segments of 1448 bytes
  * for the other side to cut (GSO); a tenth of a second each. What carries them is of no protocol that anybody answers.
  * One line a case: "bench: NAME BYTES B: N packets/s, X MB/s, N packets in T us, N errors, busy T us" (busy: what load.h says the first CPU
- * worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second of rest: then whoever
+ * worked). Before a case a line "bench: next", and around it a quarter of a second of rest: then whoever
  * watches reads the domains' CPU times. The first case, "rest", sends nothing.
  * With SECONDS: frames of 1514 bytes for so long; each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
  */
@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "bench/far.h"
 #include "bench/load.h"
 
 enum { RUN_US = 100000, REST_US = 250000, TELL_US = 100000, MSS = 1448, HEADERS = 54, SEGMENTS = 44, BIG = HEADERS + SEGMENTS * MSS };
@@ -54,6 +55,7 @@ static void prepare(const struct bench_case *c)
 static void rest(void)
 {
     usleep(RUN_US);
+    tell_far();
     printf("bench: rest 0 B: 0 packets/s, 0.0 MB/s, 1 packets in %d us, 0 errors\n", RUN_US);
     fflush(stdout);
 }
@@ -74,6 +76,7 @@ static void run(const struct bench_case *c)
     us = now_us() - start;
     idle = idle_ns() - idle;
     errors += queued != 0;
+    tell_far();
     printf("bench: %s %u B: %llu packets/s, %.1f MB/s, %llu packets in %llu us, %llu errors, busy %llu us\n", c->name, c->bytes,
            (unsigned long long)(packets * 1000000 / us), (double)packets * c->bytes / (double)us, (unsigned long long)packets,
            (unsigned long long)us, (unsigned long long)errors, (unsigned long long)(us - idle / 1000));
@@ -130,6 +133,7 @@ int main(int argc, char **argv)
         return 0;
     }
     for (unsigned i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {
+        tell_far();
         printf("bench: next\n");
         fflush(stdout);
         usleep(REST_US);
@@ -141,6 +145,5 @@ int main(int argc, char **argv)
         }
         usleep(REST_US);
     }
-    printf("bench: done\n");
     return 0;
 }

@@ -13,11 +13,13 @@ $(B)/guest/verify: tools/guest/verify.c
 $(B)/guest/netverify: tools/guest/netverify.c
 $(B)/guest/iobench: bench/iobench.c
 $(B)/guest/netblast: bench/netblast.c
-GUEST_PROGRAMS := $(addprefix $(B)/guest/,verify netverify iobench netblast)
-$(GUEST_PROGRAMS):
+$(B)/guest/netstream: bench/netstream.c
+$(B)/guest/notso: bench/notso.c
+GUEST_PROGRAMS := $(addprefix $(B)/guest/,verify netverify iobench netblast netstream)
+$(GUEST_PROGRAMS) $(B)/guest/notso:
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -static -o $@ $<
--include $(GUEST_PROGRAMS:=.d)
+-include $(GUEST_PROGRAMS:=.d) $(B)/guest/notso.d
 
 # The emulator of machines with an 82576 network card.
 NEWQEMU := $(B)/qemu/qemu-system-x86_64
@@ -27,7 +29,7 @@ $(NEWQEMU): tools/newqemu
 INITRAMFS_TOOLS := tools/initramfs tools/cpio.py
 $(B)/guest.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
 	tools/initramfs guest $@ $(addprefix --program ,$(GUEST_PROGRAMS))
-# The same with Debian's iperf3, for a test.
+# The same with Debian's iperf3, for a test and for figures.
 $(B)/guest-iperf3.cpio: $(GUEST_PROGRAMS) tools/guest/init $(INITRAMFS_TOOLS) $(KERNELS)
 	tools/initramfs guest $@ $(addprefix --program ,$(GUEST_PROGRAMS) /usr/bin/iperf3)
 

@@ -10,6 +10,8 @@
 
 _Static_assert(sizeof(union netif_tx_sring_entry) == 12 && sizeof(union netif_rx_sring_entry) == 8, "netif.h");
 _Static_assert(sizeof(struct nring_tx_note) <= RING_NOTE_BYTES && sizeof(struct nring_rx_note) <= RING_NOTE_BYTES, "a note");
+_Static_assert(sizeof(struct nring_tx_note) % 4 == 0 && sizeof(struct nring_rx_note) % 4 == 0 &&
+               offsetof(struct ring_shared, note) % 4 == 0, "a note is written by words");
 _Static_assert(offsetof(struct netif_tx_request, id) >= sizeof(struct netif_tx_response), "an answer spares the id");
 _Static_assert(offsetof(struct netif_rx_request, id) == offsetof(struct netif_rx_response, id), "an answer keeps the id");
 
@@ -20,11 +22,13 @@ static inline void order(void)
 
 static void write_note(volatile struct ring_shared *s, uint32_t index, const void *note, size_t bytes)
 {
-    const uint8_t *from = note;
+    uint32_t words[RING_NOTE_BYTES / 4];
+    volatile uint32_t *to = (volatile void *)s->note;
+    memcpy(words, note, bytes);
     s->note_check = 0;
     order();
-    for (size_t i = 0; i < bytes; i++)
-        s->note[i] = from[i];
+    for (size_t i = 0; i < bytes / 4; i++)
+        to[i] = words[i];
     s->note_index = index;
     order();
     s->note_check = ~index ^ NOTE_MAGIC;

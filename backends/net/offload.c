@@ -140,6 +140,13 @@ void pkt_pseudo(struct pkt *p, uint32_t length)
     put16(p->data + p->csum, fold(s + p->proto + length));
 }
 
+void pkt_ip4_sum(struct pkt *p)
+{
+    uint8_t *ip = p->data + p->l3;
+    put16(ip + 10, 0);
+    put16(ip + 10, (uint16_t)~fold(sum(ip, p->l4 - p->l3)));
+}
+
 void pkt_checksum(struct pkt *p)
 {
     if (!p->csum_blank)
@@ -162,8 +169,7 @@ static void fix_headers(struct pkt *s, unsigned number, uint32_t from, uint32_t 
     if (s->ip == 4) {
         put16(ip + 2, s->len - s->l3);
         put16(ip + 4, get16(ip + 4) + number);
-        put16(ip + 10, 0);
-        put16(ip + 10, (uint16_t)~fold(sum(ip, s->l4 - s->l3)));
+        pkt_ip4_sum(s);
     } else {
         put16(ip + 4, s->len - s->l3 - 40);
     }

@@ -30,6 +30,7 @@ struct pkt {
     uint16_t vlan;   /* VLAN identifier, which is not in the data; 0 = untagged */
     bool csum_blank; /* the TCP or UDP checksum field holds the pseudo header's sum only */
     bool validated;  /* the checksum was found right, or the data never left this machine */
+    bool joined;     /* made of segments by pkt_join(): pkt_seal() has to finish it */
     uint8_t gso;     /* 0, or 4 or 6: a TCP packet over IPv4 or IPv6 still to be cut into segments of mss bytes */
     uint16_t mss;
     /* of pkt_parse() */
@@ -51,11 +52,17 @@ unsigned pkt_free_big(void);
 bool pkt_parse(struct pkt *p);
 /* After pkt_parse(): put the pseudo header's sum into the checksum field; length as told (segmenting cards want 0). */
 void pkt_pseudo(struct pkt *p, uint32_t length);
+void pkt_ip4_sum(struct pkt *p); /* after pkt_parse(): the sum of an IPv4 header */
 /* Compute a blank checksum. Needs pkt_parse(); without csum_blank nothing happens. */
 void pkt_checksum(struct pkt *p);
 /* Cut a packet with gso into small ones with blank checksums; each is emit()ted, who owns it. p stays as it is.
  * -ENOMEM: the pool ran out, the rest is lost. */
 int pkt_segment(const struct pkt *p, void (*emit)(struct pkt *s, void *arg), void *arg);
+/* What cutting undoes: *head with the TCP segment p behind it, as one packet that gso says how to cut into just these again. Both parsed, validated,
+ * of one holder, p received after *head. *head may become another packet, a big one; p is used up. false: they stay as they are. */
+bool pkt_join(struct pkt **head, struct pkt *p);
+void pkt_seal(struct pkt *p); /* before anybody looks at a joined packet: its lengths and sums */
+bool pkt_same_flow(const struct pkt *a, const struct pkt *b); /* of two that are parsed */
 /* A number that stays the same for all packets of a flow. */
 uint32_t pkt_flow(struct pkt *p);
 #endif

@@ -5,13 +5,38 @@
 #include <string.h>
 
 #define PAGE_BYTES 4096u
+#define JOIN_LOOK 8u /* packets back from the last that are looked at for one that another continues */
 
 /* --- waiting --- */
+
+/* Onto the segment that it follows, if that waits too. Packets of a flow stay in order: the last one that may be of its decides. */
+static bool join(struct vif_queue *q, struct pkt *p)
+{
+    for (unsigned back = 1; back <= q->wait_n && back <= JOIN_LOOK; back++) {
+        struct pkt **w = &q->wait[(q->wait_first + q->wait_n - back) % NET_WAIT_MAX];
+        if ((*w)->ip && !pkt_same_flow(*w, p))
+            continue;
+        bool big = (*w)->big;
+        if (!(*w)->ip || (!big && q->wait_big >= NET_WAIT_BIG) || !pkt_join(w, p))
+            return false;
+        q->wait_big += !big;
+        return true;
+    }
+    return false;
+}
+
+/* Whether the front takes large TCP packets of this family. */
+static bool takes_gso(const struct vif *v, unsigned ip)
+{
+    return v->sg && (ip == 6 ? v->csum6 && v->gso6 : v->csum4 && v->gso4);
+}
 
 static void enqueue(struct pkt *p, void *arg)
 {
     struct vif *v = arg;
     struct vif_queue *q = v->queue[v->nqueues > 1 ? pkt_flow(p) % v->nqueues : 0];
+    if (p->validated && !p->gso && (p->ip || pkt_parse(p)) && p->proto == PKT_TCP && takes_gso(v, p->ip) && join(q, p))
+        return;
     bool full = p->big ? q->wait_big >= NET_WAIT_BIG || q->wait_big > pkt_free_big() : q->wait_n > pkt_free_small();
     if (full || q->wait_n == NET_WAIT_MAX) { /* what others leave free limits each: nobody can hold the whole pool */
         v->stats.rx_dropped++;
@@ -50,7 +75,7 @@ static void enqueue_segment(struct pkt *s, void *arg)
 void rx_queue(struct vif *v, struct pkt *p)
 {
     bool csum = p->ip == 6 ? v->csum6 : v->csum4;
-    if (p->gso && !(v->sg && csum && (p->gso == 4 ? v->gso4 : v->gso6))) {
+    if (p->gso && !takes_gso(v, p->gso)) {
         pkt_segment(p, enqueue_segment, v);
         pkt_put(p);
         return;
@@ -108,6 +133,8 @@ bool rx_waits(void *arg, uint32_t *mark)
 static void take(struct vif_queue *q, struct pkt *p)
 {
     unsigned i = batch.n++, slots = slots_of(p), at = 0;
+    if (p->joined)
+        pkt_seal(p);
     struct nring_rx_note *n = &batch.item[i].note;
     memset(n, 0, sizeof(*n));
     n->slots = (uint16_t)slots;

@@ -42,9 +42,20 @@ static bool multicast(const uint8_t *mac)
     return mac[0] & 1;
 }
 
+static bool same_mac(const uint8_t *a, const uint8_t *b)
+{
+    uint32_t a4, b4;
+    uint16_t a2, b2;
+    memcpy(&a4, a, 4);
+    memcpy(&b4, b, 4);
+    memcpy(&a2, a + 4, 2);
+    memcpy(&b2, b + 4, 2);
+    return a4 == b4 && a2 == b2;
+}
+
 static bool broadcast(const uint8_t *mac)
 {
-    return !memcmp(mac, "\xff\xff\xff\xff\xff\xff", 6);
+    return same_mac(mac, (const uint8_t *)"\xff\xff\xff\xff\xff\xff");
 }
 
 static bool tagged(const struct pkt *p)
@@ -56,7 +67,7 @@ static bool tagged(const struct pkt *p)
 static struct vif *find(unsigned wire, unsigned vlan, const uint8_t *mac)
 {
     for (struct vif *v = vifs_up; v; v = v->next)
-        if (v->wire == wire && v->vlan == vlan && !memcmp(v->mac, mac, 6))
+        if (v->wire == wire && v->vlan == vlan && same_mac(v->mac, mac))
             return v;
     return NULL;
 }
@@ -66,7 +77,7 @@ static bool wants(const struct vif *v, const uint8_t *mac)
     if (!v->mcast_filter || broadcast(mac))
         return true;
     for (unsigned i = 0; i < v->nmcast; i++)
-        if (!memcmp(v->mcast[i], mac, 6))
+        if (same_mac(v->mcast[i], mac))
             return true;
     return false;
 }
@@ -116,7 +127,7 @@ static void flood(unsigned wire, const struct vif *but, struct pkt *p)
 
 void switch_from_vif(struct vif *v, struct pkt *p)
 {
-    if (memcmp(p->data + 6, v->mac, 6) || tagged(p) || !guard_allows(&v->guard, v->mac, p->data, p->len)) {
+    if (!same_mac(p->data + 6, v->mac) || tagged(p) || !guard_allows(&v->guard, v->mac, p->data, p->len)) {
         v->stats.tx_dropped++;
         pkt_put(p);
         return;
@@ -125,8 +136,9 @@ void switch_from_vif(struct vif *v, struct pkt *p)
     struct vif *to = multicast(p->data) ? NULL : find(v->wire, v->vlan, p->data);
     if (to) {
         if (to != v && !kept_apart(v, to))
-            rx_queue(to, pkt_hold(p));
-        pkt_put(p);
+            rx_queue(to, p);
+        else
+            pkt_put(p);
         return;
     }
     if (multicast(p->data))
@@ -140,13 +152,13 @@ void nic_received(struct nic *n, struct pkt *p)
         pkt_put(p);
         return;
     }
-    if (multicast(p->data)) {
-        flood(n->number, NULL, p);
-    } else {
-        struct vif *to = find(n->number, p->vlan, p->data);
-        if (to)
-            rx_queue(to, pkt_hold(p));
+    struct vif *to = multicast(p->data) ? NULL : find(n->number, p->vlan, p->data);
+    if (to) {
+        rx_queue(to, p);
+        return;
     }
+    if (multicast(p->data))
+        flood(n->number, NULL, p);
     pkt_put(p);
 }
 
@@ -167,7 +179,7 @@ unsigned nic_addresses(const struct nic *n, uint8_t mac[][6], unsigned max)
 {
     unsigned found = 0, i;
     for (struct vif *v = vifs_up; v && found < max; v = v->next) {
-        for (i = 0; i < found && memcmp(mac[i], v->mac, 6); i++)
+        for (i = 0; i < found && !same_mac(mac[i], v->mac); i++)
             ;
         if (v->wire == n->number && i == found)
             memcpy(mac[found++], v->mac, 6);

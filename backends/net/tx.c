@@ -73,8 +73,7 @@ static enum taken take_slots(struct vif_queue *q, struct wanted *w, struct nring
 {
     int pending = ring_pending(&q->tx);
     bool more = true;
-    memset(w, 0, offsetof(struct wanted, n));
-    w->n = 0;
+    w->n = 0; /* slots beyond it are nobody's */
     w->gso.type = 0;
     w->bad = w->dummy = false;
     memset(note, 0, sizeof(*note));

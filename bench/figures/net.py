@@ -1,63 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Packets of 64 and 1514 bytes and of 64 KB for the other side to cut (GSO), as fast as a guest sends them: to the wire and to another
-guest, by the bare driver, by Linux on the bare machine, and with --peer xen the same over Xen with a Debian control domain (xen-netback,
-bridge). Per packet the CPU time of each domain in ns, which is its instructions; what the
-hypervisor does for a domain is included. One CPU does all of it, the guests' own part too."""
-import shutil
-
+"""Packets of 64 and 1514 bytes and of 64 KB for the other side to cut (GSO), as fast as a guest sends them, to the wire and to another
+guest, there also a TCP stream of iperf3: by the bare driver, by Linux on the bare machine, and with --peer xen the same over Xen with a Debian control
+domain (xen-netback, bridge). Per packet or MiB the CPU time of each domain in ns, which is its instructions; what the
+hypervisor does for a domain is included. One CPU does all of it, the guests' own part too. `bench/run link` has what comes from the wire."""
 import machine
-
-NET_GUEST = """name = "{name}"
-type = "pvh"
-kernel = "{top}/build/kernels/guest/vmlinux"
-ramdisk = "{top}/build/guest.cpio"
-extra = "console=hvc0 loglevel=4 {extra}"
-memory = 256
-vif = ["backend=net,mac=00:16:3e:00:00:0{number}"]
-"""
-
-
-CASES = 3
-BLAST = "bh.net=10.8.8.1/24 bh.work=blast bh.peer=10.8.8.2 bh.to=00:16:3e:00:00:02"
-WIRE = "bh.net=10.8.8.1/24 bh.work=blast bh.to=52:55:0a:00:02:02"
-
-
-def parse(name, out):
-    """{(name, bytes): (packets/s, MB/s, packets, {domain: ns of CPU time a packet}, delivered, us)} of bench/native.sh's lines; "itself" is
-    the kernel that sent them."""
-    pattern = r"bench: (\S+) (\d+) B: (\d+) packets/s, ([0-9.]+) MB/s, (\d+) packets in (\d+) us, 0 errors(?:, busy (\d+) us)?"
-    found = {}
-    for match, used in machine.cases(out, pattern):
-        case, size, rate, speed, packets, us, busy = match.groups("0")
-        delivered = used.pop("packets", int(packets))
-        cost = {domain: ns / int(packets) for domain, ns in used.items()}
-        cost["itself"] = 1000 * int(busy) / int(packets)
-        found[case, int(size)] = int(rate), float(speed), int(packets), cost, delivered, int(us)
-    if len(found) != CASES:
-        raise machine.Failure(f"{name}: {len(found)} cases, not {CASES}: {sorted(found)}")
-    return found
-
-
-def run(name, net_extra, guests, xen=False):
-    """The cases in one boot; `guests`: {name: extra}, the first one sends, or the net domain itself if there is none. `xen`: over Xen's
-    control domain; domains are then numbers, "0" the control domain and the guests "1" and "2"."""
-    path = machine.room(f"net-{name}")
-    if not xen:
-        (path / "domains/10-net.cfg").write_text(machine.NET_CFG.replace("on_crash", f'extra = "{net_extra}"\non_crash', 1))
-    for number, (guest, extra) in enumerate(guests.items(), 1):
-        text = NET_GUEST.format(top=machine.TOP, name=guest, extra=extra, number=number)
-        (path / f"domains/20-{guest}.cfg").write_text(text.replace("backend=net,", "") if xen else text)
-    (path / "files/who").write_text(f"{next(iter(guests), 'net')}\n")
-    if xen:
-        shutil.copy(machine.BUILD / "bench/domtimes", path / "files/domtimes")
-    peer = ["--hypervisor", "xen"] if xen else []
-    return parse(name, machine.boot(path, machine.TOP / "bench/native.sh", "--nic", "hubport,hubid=0", *peer))
-
-
-def bare():
-    """The cases in Linux on the bare machine, with its own driver of the card."""
-    return parse("bare", machine.bare(machine.room("net-bare"), "--control-initramfs", machine.BUILD / "bench/bare.cpio", "--nic",
-                                      "hubport,hubid=0", "--kernel-append", f"loglevel=4 bh.end=poweroff {WIRE}"))
+import netcases
 
 
 def to_wire(report, what, case, ours, native, linux, peer):
@@ -85,12 +32,29 @@ def to_guest(report, what, case, ours, peer):
                   xen=their_rate, better="more")
 
 
+def pair(name, xen=False):
+    """Guest to guest."""
+    return netcases.run(name, netcases.PACKETS + netcases.STREAMS, {"guest": netcases.SENDER, "sink": netcases.RECEIVER}, xen=xen)
+
+
+def stream(report, ours, peer):
+    for way, direction in ("to", "to the other guest"), ("from", "from it"):
+        cost, rate = netcases.stream(ours, way)
+        theirs, their_rate = netcases.stream(peer, way) if peer else ({}, None)
+        beside = "; Xen: control domain {0:.0f}, guest {1:.0f}, other {2:.0f}".format(*(theirs[d] for d in "012")) if peer else ""
+        parts = [cost[domain] for domain in ("net", "guest", "sink")]
+        report.figure(f"TCP stream {direction}, 1 MiB", round(sum(parts)), "instructions",
+                      "net domain {:.0f}, guest {:.0f}, other {:.0f}".format(*parts) + beside, xen=round(sum(theirs[d] for d in "012")) if peer else None)
+        report.figure("  rate", round(rate), "Mbit/s", "iperf3, 64 MiB", xen=their_rate and round(their_rate), better="more")
+
+
 def measure(report, peer):
-    native, linux = run("native", "bench=1", {}), bare()
-    wire, pair = run("wire", "", {"guest": WIRE}), run("pair", "", {"guest": BLAST, "sink": "bh.net=10.8.8.2/24"})
-    xen_wire = run("xen-wire", "", {"guest": WIRE}, xen=True) if peer else None
-    xen_pair = run("xen-pair", "", {"guest": BLAST, "sink": "bh.net=10.8.8.2/24"}, xen=True) if peer else None
+    native, linux = netcases.run("native", netcases.PACKETS, {}, "bench=1"), netcases.bare("bare", netcases.PACKETS, netcases.TO_WIRE)
+    wire, both = netcases.run("wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}), pair("pair")
+    xen_wire = netcases.run("xen-wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}, xen=True) if peer else None
+    xen_pair = pair("xen-pair", xen=True) if peer else None
     for case in native:
         what = f"{case[1]} B" + (" (GSO)" if case[0] == "gso" else "")
         to_wire(report, what, case, wire, native, linux, xen_wire)
-        to_guest(report, what, case, pair, xen_pair)
+        to_guest(report, what, case, both, xen_pair)
+    stream(report, both, xen_pair)

@@ -6,6 +6,7 @@ import shutil
 
 import flow
 import machine
+import netcases
 import tracing
 
 MICRO_ELF = machine.BUILD / "bench/micro.elf"
@@ -45,6 +46,12 @@ def guest(driver_cfg, device, extra, *board):
     return prepare
 
 
+def link(path):
+    """A guest that sends, and one behind another card and net domain that receives."""
+    netcases.furnish(path, {"guest": "bh.seconds=100000 bh.work=flow bh.net=10.8.8.1/24 bh.to=00:16:3e:00:00:02", "sink": "bh.net=10.8.8.2/24"}, link=True)
+    return "repeats", ["--script", machine.TOP / "bench/profile.sh", *netcases.CARD * 2]
+
+
 def lives(path):
     """Tiny domains, one after the other."""
     shutil.copy(machine.BUILD / "domains/hello.elf", path / "files")
@@ -70,6 +77,7 @@ def paths():
     found["packets"] = Path("1514-byte packet to the wire", net, (net, "nring_tx_answer"),
                             guest(machine.NET_CFG, 'vif = ["backend=net,mac=00:16:3e:00:00:01"]', "bh.work=flow bh.net=10.8.8.1/24 bh.to=52:55:0a:00:02:02",
                                   "--nic", "hubport,hubid=0"))
+    found["received"] = Path("1514-byte packet from guest to guest by two cards", net, (net, "nring_rx_answer"), link, stretch=4000000)
     return found
 
 

@@ -6,6 +6,8 @@
 #include "call/call.h"
 #include "lib/log.h"
 
+#define COPY_STEP 8u /* copies between two looks at whether somebody else's turn has come */
+
 /* 0, or -ERESTART: the table has grown by a step. */
 static int setup_table(struct vcpu *v, struct gnttab_setup_table *op)
 {
@@ -32,7 +34,6 @@ static int one(struct vcpu *v, unsigned cmd, uint64_t at)
     union {
         struct gnttab_map_grant_ref map;
         struct gnttab_unmap_grant_ref unmap;
-        struct gnttab_copy copy;
         struct gnttab_query_size size;
         struct gnttab_setup_table setup;
         struct gnttab_set_version set_version;
@@ -50,7 +51,6 @@ static int one(struct vcpu *v, unsigned cmd, uint64_t at)
     return call_put(v, at, &op.field)
     case GNTTABOP_map_grant_ref: ELEMENT(map, grant_map(d, &op.map));
     case GNTTABOP_unmap_grant_ref: ELEMENT(unmap, grant_unmap(d, &op.unmap));
-    case GNTTABOP_copy: ELEMENT(copy, grant_copy(d, &op.copy));
     case GNTTABOP_query_size: ELEMENT(size, grant_query_size(d, &op.size));
     case GNTTABOP_setup_table: ELEMENT(setup, if (setup_table(v, &op.setup)) return -ERESTART);
     case GNTTABOP_unmap_and_replace: ELEMENT(replace, op.replace.status = GNTST_general_error);
@@ -84,6 +84,30 @@ static size_t element_size(unsigned cmd)
     }
 }
 
+/* n copies at `at`, several read and written back at a time; where an array ends in a page that is not there, one. */
+static long copies(struct vcpu *v, uint64_t at, uint32_t n)
+{
+    struct gnttab_copy op[COPY_STEP];
+    struct grant_run run = {0};
+    long rc = 0;
+    for (uint32_t i = 0, k; i < n && !rc; i += k, at += k * sizeof(op[0])) {
+        if (i && call_preempt()) {
+            rc = call_restart(v, GNTTABOP_copy, at, n - i);
+            break;
+        }
+        k = MIN(n - i, COPY_STEP);
+        if (guest_read(&v->hv, op, at, k * sizeof(op[0]))) k = 1;
+        if (k == 1 && guest_read(&v->hv, op, at, sizeof(op[0]))) {
+            rc = -EFAULT;
+            break;
+        }
+        for (uint32_t j = 0; j < k; j++) grant_copy(v->dom, &op[j], &run);
+        if (guest_write(&v->hv, at, op, k * sizeof(op[0]))) rc = -EFAULT;
+    }
+    grant_run_end(&run);
+    return rc;
+}
+
 long call_grant_table(struct vcpu *v, const struct call_args *args)
 {
     unsigned cmd = (unsigned)args->a[0];
@@ -92,6 +116,7 @@ long call_grant_table(struct vcpu *v, const struct call_args *args)
     size_t size = element_size(cmd);
     if (!size) return -ENOSYS;
     if ((int32_t)n < 0) return -EINVAL;
+    if (cmd == GNTTABOP_copy) return copies(v, at, n);
     for (uint32_t i = 0; i < n; i++, at += size) {
         if (i && call_preempt()) return call_restart(v, cmd, at, n - i);
         int rc = one(v, cmd, at);

@@ -52,7 +52,7 @@ static int place_grant_frame(struct domain *of, uint64_t idx, struct domain *d, 
 static int move_page(struct domain *d, gfn_t from, gfn_t to)
 {
     enum p2m_type t;
-    mfn_t m = p2m_get(&d->p2m, from, true, &t);
+    mfn_t m = p2m_get(&d->p2m, from, true, &t, NULL);
     if (!mfn_valid_value(m)) return -EINVAL;
     if (t != P2M_RAM || from.v == to.v) {
         frame_put(m);
@@ -82,7 +82,7 @@ static int place_foreign(struct vcpu *v, struct domain *d, domid_t owner, gfn_t 
     int rc = call_domain(v, owner, &f);
     if (rc) return rc;
     enum p2m_type t;
-    mfn_t m = f == d || f->dying ? MFN_NONE : p2m_get(&f->p2m, from, true, &t);
+    mfn_t m = f == d || f->dying ? MFN_NONE : p2m_get(&f->p2m, from, true, &t, NULL);
     if (mfn_valid_value(m) && t != P2M_RAM) {
         frame_put(m);
         m = MFN_NONE;

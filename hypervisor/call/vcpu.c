@@ -93,7 +93,7 @@ static int register_info(struct vcpu *t, struct vcpu *v, uint64_t arg)
     if (op.offset > PAGE_SIZE - sizeof(struct vcpu_info) || op.offset % 8) return -EINVAL;
     if (t != v && !t->sched.down) return -EINVAL;
     enum p2m_type type;
-    mfn_t m = p2m_get(&d->p2m, gfn(op.mfn), true, &type);
+    mfn_t m = p2m_get(&d->p2m, gfn(op.mfn), true, &type, NULL);
     if (!mfn_valid_value(m)) return -EINVAL;
     spin_lock(&d->event_lock);
     bool ok = type == P2M_RAM && !mfn_valid_value(t->info_mfn);

@@ -113,8 +113,8 @@ static void release_flags(grant_entry_v1_t *e, const struct grant_active *a)
 
 struct pin { mfn_t mfn; uint32_t era; };
 
-/* Pins entry `ref` of `g` for domain `by`, with a reference on the frame. GNTST_*. */
-static int pin_grant(struct domain *rd, uint32_t ref, domid_t by, bool readonly, struct pin *out)
+/* Pins entry `ref` of `rd` for domain `by`, with a reference on the frame; `pages`: as for p2m_get. GNTST_*. */
+static int pin_grant(struct domain *rd, uint32_t ref, domid_t by, bool readonly, struct p2m_run *pages, struct pin *out)
 {
     struct grant_table *g = &rd->grant;
     int st = GNTST_okay;
@@ -131,7 +131,7 @@ static int pin_grant(struct domain *rd, uint32_t ref, domid_t by, bool readonly,
         /* While pinned an entry stands for the frame of its first use, whatever the granter writes into it. */
         uint64_t g_frame = pinned(a) ? a->gfn : READ_ONCE(e->frame);
         enum p2m_type t;
-        mfn_t m = p2m_get(&rd->p2m, gfn(g_frame), !readonly, &t);
+        mfn_t m = p2m_get(&rd->p2m, gfn(g_frame), !readonly, &t, pages);
         if (mfn_valid_value(m) && ((t != P2M_RAM && t != P2M_RO) || (pinned(a) && m.v != a->mfn.v))) {
             frame_put(m);
             m = MFN_NONE;
@@ -221,7 +221,7 @@ static int map(struct domain *d, struct domain *rd, struct gnttab_map_grant_ref 
     int h = track_take(&d->grant);
     if (h < 0) return GNTST_no_space;
     struct pin pin;
-    int st = pin_grant(rd, op->ref, d->id, ro, &pin);
+    int st = pin_grant(rd, op->ref, d->id, ro, NULL, &pin);
     if (!st) {
         gfn_t at = gpa_to_gfn(gpa(op->host_addr));
         int rc = p2m_add(&d->p2m, at, pin.mfn, ORDER_4K, ro ? P2M_GRANT_RO : P2M_GRANT_RW);
@@ -307,42 +307,58 @@ bool grants_drop_mappings(struct domain *d, unsigned budget)
 
 struct copy_end { mfn_t mfn; struct domain *dom; uint32_t ref, era; bool readonly; };
 
-static int open_end(struct domain *d, const struct gnttab_copy_ptr *p, bool by_ref, bool readonly, struct copy_end *e)
+/* The granter of that end, as found before if it is the same. NULL: no such domain. */
+static struct domain *run_granter(struct grant_run *run, unsigned which, struct domain *d, domid_t id)
 {
-    *e = (struct copy_end){.mfn = MFN_NONE, .readonly = readonly};
+    struct domain **kept = &run->end[which].granter;
+    if (id == DOMID_SELF) id = d->id;
+    if (*kept && (*kept)->id == id) return *kept;
+    if (*kept) domain_put(*kept);
+    return *kept = granter(d, id);
+}
+/* What is known of where the pages of `p` lie, which that end is in now. */
+static struct p2m_run *run_pages(struct grant_run *run, unsigned which, struct p2m *p)
+{
+    if (run->end[which].p2m != p) run->end[which].pages = (struct p2m_run){0};
+    run->end[which].p2m = p;
+    return &run->end[which].pages;
+}
+void grant_run_end(struct grant_run *run)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(run->end); i++)
+        if (run->end[i].granter) domain_put(run->end[i].granter);
+}
+
+/* which: 0 the source, only to be read, 1 the destination. */
+static int open_end(struct domain *d, const struct gnttab_copy_ptr *p, bool by_ref, unsigned which, struct grant_run *run, struct copy_end *e)
+{
+    bool readonly = !which;
+    *e = (struct copy_end){.mfn = MFN_NONE};
     if (!by_ref) {
-        enum p2m_type t;
         if (p->domid != DOMID_SELF && p->domid != d->id) return GNTST_permission_denied;
-        e->mfn = p2m_get(&d->p2m, gfn(p->u.gmfn), !readonly, &t);
+        e->mfn = p2m_get(&d->p2m, gfn(p->u.gmfn), !readonly, NULL, run_pages(run, which, &d->p2m));
         return mfn_valid_value(e->mfn) ? GNTST_okay : GNTST_bad_page;
     }
     struct pin pin;
-    struct domain *rd = granter(d, p->domid);
+    struct domain *rd = run_granter(run, which, d, p->domid);
     if (!rd) return GNTST_bad_domain;
-    int st = pin_grant(rd, p->u.ref, d->id, readonly, &pin);
-    if (st) {
-        domain_put(rd);
-        return st;
-    }
-    *e = (struct copy_end){pin.mfn, rd, p->u.ref, pin.era, readonly};
-    return GNTST_okay;
+    int st = pin_grant(rd, p->u.ref, d->id, readonly, run_pages(run, which, &rd->p2m), &pin);
+    if (!st) *e = (struct copy_end){pin.mfn, rd, p->u.ref, pin.era, readonly};
+    return st;
 }
 static void close_end(struct copy_end *e)
 {
     if (mfn_valid_value(e->mfn)) frame_put(e->mfn);
-    if (e->dom) {
-        unpin_grant(e->dom, e->ref, e->era, e->readonly);
-        domain_put(e->dom);
-    }
+    if (e->dom) unpin_grant(e->dom, e->ref, e->era, e->readonly);
 }
 
-void grant_copy(struct domain *d, struct gnttab_copy *op)
+void grant_copy(struct domain *d, struct gnttab_copy *op, struct grant_run *run)
 {
     op->status = GNTST_bad_copy_arg;
     if ((uint32_t)op->source.offset + op->len > PAGE_SIZE || (uint32_t)op->dest.offset + op->len > PAGE_SIZE) return;
     struct copy_end from, to = {.mfn = MFN_NONE};
-    int st = open_end(d, &op->source, op->flags & GNTCOPY_source_gref, true, &from);
-    if (!st) st = open_end(d, &op->dest, op->flags & GNTCOPY_dest_gref, false, &to);
+    int st = open_end(d, &op->source, op->flags & GNTCOPY_source_gref, 0, run, &from);
+    if (!st) st = open_end(d, &op->dest, op->flags & GNTCOPY_dest_gref, 1, run, &to);
     if (!st) memmove((char *)mfn_to_virt(to.mfn) + op->dest.offset, (char *)mfn_to_virt(from.mfn) + op->source.offset, op->len);
     close_end(&to);
     close_end(&from);

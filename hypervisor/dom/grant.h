@@ -36,7 +36,11 @@ int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out);
 /* GNTTABOP_*: one element; the status goes into the structure. `d` = caller. The call/ layer copies arrays and preempts. */
 void grant_map(struct domain *d, struct gnttab_map_grant_ref *op);
 void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op);
-void grant_copy(struct domain *d, struct gnttab_copy *op);
+/* A run of copies for one caller. What the last one found of each end, source and destination, is kept for the next: the granter, with a
+ * reference, and where its pages lie, as long as nothing is taken out of its memory. Zeroed at first. */
+struct grant_run { struct { struct domain *granter; struct p2m *p2m; struct p2m_run pages; } end[2]; };
+void grant_copy(struct domain *d, struct gnttab_copy *op, struct grant_run *run);
+void grant_run_end(struct grant_run *run);
 int grant_query_size(struct domain *d, struct gnttab_query_size *op);
 /* Restart in place: empties the table but for the `n` first entries, which become `keep`. Pins of other entries are forgotten
  * here (their holders keep the frames). A kept entry stays pinned only while its frame is still the one at its gfn.

@@ -221,18 +221,22 @@ mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t)
     return l.present ? l.mfn : MFN_NONE;
 }
 
-mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *type)
+mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *type, struct p2m_run *run)
 {
+    struct p2m_run own = {0};
+    mfn_t m = MFN_NONE;
+    if (!run)
+        run = &own;
     spin_lock(&p->lock);
-    struct pt_leaf l = pt_lookup(&p->npt, g.v);
-    enum p2m_type t = l.present ? (enum p2m_type)PT_SOFT_OF(l.perm) : P2M_HOLE;
-    bool ok = holds_reference(t) && (!write || (l.perm & PT_WRITE));
-    if (ok)
-        frame_get(l.mfn);
+    void *at = g.v <= p->max_gfn ? p2m_at(p, gfn_to_gpa(g), write, run) : NULL; /* a gfn may have 64 bits, an address has no more */
+    if (at) {
+        m = mpa_to_mfn(virt_to_mpa(at));
+        frame_get(m);
+    }
     spin_unlock(&p->lock);
-    if (type)
-        *type = t;
-    return ok ? l.mfn : MFN_NONE;
+    if (at && type)
+        *type = run->type;
+    return m;
 }
 
 unsigned p2m_order_at(struct p2m *p, gfn_t g)
@@ -254,7 +258,8 @@ void *p2m_find(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
     char *at = (char *)mfn_to_virt(l.mfn) + (a.v & (PAGE_SIZE - 1));
     if (run) {
         uint64_t bytes = PAGE_SIZE << l.order, within = a.v & (bytes - 1);
-        *run = (struct p2m_run){a.v - within, bytes, at - within, p->flush_gen, l.perm & PT_WRITE};
+        *run = (struct p2m_run){a.v - within, bytes, at - within, p->flush_gen, l.perm & PT_WRITE,
+                                (enum p2m_type)PT_SOFT_OF(l.perm)};
     }
     return at;
 }

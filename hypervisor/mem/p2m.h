@@ -54,8 +54,10 @@ int p2m_remove_exact(struct p2m *p, gfn_t g, mfn_t m, enum p2m_type t);
  * tables. For destruction: the domain runs nowhere any more, and has no IOMMU table. */
 bool p2m_drain(struct p2m *p, uint64_t *next, unsigned budget);
 mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t); /* no reference taken: MFN_NONE for a hole */
-/* Look up with a reference on the frame (frame_put when done). MFN_NONE for a hole, MMIO, or no write right when asked. */
-mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *t);
+/* Look up with a reference on the frame (frame_put when done). MFN_NONE for a hole, MMIO, or no write right when asked; *t (or NULL) is
+ * set otherwise. `run`: as below. */
+struct p2m_run;
+mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *t, struct p2m_run *run);
 /* Smallest order of uniform run at g: lets callers step over holes. */
 unsigned p2m_order_at(struct p2m *p, gfn_t g);
 
@@ -71,6 +73,7 @@ struct p2m_run {
     char *at;              /* of `first` */
     uint64_t flush_gen;    /* p's at that time */
     bool write;
+    enum p2m_type type;
 };
 void p2m_hold(struct p2m *p);
 void p2m_release(struct p2m *p);

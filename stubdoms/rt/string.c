@@ -56,6 +56,8 @@ void *memset(void *d, int c, size_t n)
 int memcmp(const void *a, const void *b, size_t n)
 {
     const unsigned char *x = a, *y = b;
+    for (; n >= 8 && *(const word *)x == *(const word *)y; n -= 8)
+        x += 8, y += 8;
     for (; n; n--, x++, y++)
         if (*x != *y)
             return *x - *y;

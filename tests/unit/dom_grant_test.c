@@ -150,6 +150,13 @@ static void loopback(void)
     CU_ASSERT_EQUAL(entry(a, 21)->flags, GTF_permit_access);
 }
 
+static void copy(struct domain *d, struct gnttab_copy *c)
+{
+    struct grant_run run = {0};
+    grant_copy(d, c, &run);
+    grant_run_end(&run);
+}
+
 static void copies(void)
 {
     grant(30, b->id, 7, GTF_permit_access | GTF_readonly);
@@ -157,31 +164,66 @@ static void copies(void)
     memset(page(a, 7), 'x', PAGE_SIZE);
     struct gnttab_copy c = {.source = {.u.ref = 30, .domid = a->id, .offset = 4000}, .dest = {.u.gmfn = 5, .domid = DOMID_SELF, .offset = 100},
                             .len = 96, .flags = GNTCOPY_source_gref};
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_okay);
     CU_ASSERT(page(b, 5)[99] == 0 && page(b, 5)[100] == 'x' && page(b, 5)[195] == 'x' && page(b, 5)[196] == 0);
     CU_ASSERT_EQUAL(entry(a, 30)->flags, GTF_permit_access | GTF_readonly);
     c.len = 97; /* crosses the end of the source */
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_bad_copy_arg);
     c.len = 65535, c.source.offset = 65535;
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_bad_copy_arg);
     c = (struct gnttab_copy){.source = {.u.gmfn = 5, .domid = DOMID_SELF}, .dest = {.u.ref = 30, .domid = a->id}, .len = 4, .flags = GNTCOPY_dest_gref};
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_general_error); /* read-only */
     c.dest.u.ref = 31;
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_okay);
     c.source.domid = a->id;
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_permission_denied); /* another's memory by its frame number */
     c.source.domid = DOMID_SELF;
     c.source.u.gmfn = 0x5000;
-    grant_copy(b, &c);
+    copy(b, &c);
     CU_ASSERT_EQUAL(c.status, GNTST_bad_page);
     CU_ASSERT_EQUAL(entry(a, 31)->flags, GTF_permit_access);
     CU_ASSERT_EQUAL(refs(a, 7), 1);
+}
+
+/* What a run keeps of one copy never answers for another domain's pages or for one that has gone. */
+static void run_of_copies(void)
+{
+    struct grant_run run = {0};
+    unsigned held = a->refs;
+    grant(32, b->id, 7, GTF_permit_access);
+    grant(33, b->id, 8, GTF_permit_access);
+    memset(page(a, 7), 'a', PAGE_SIZE);
+    memset(page(a, 8), 'A', PAGE_SIZE);
+    memset(page(b, 7), 'b', PAGE_SIZE);
+    struct gnttab_copy from_a = {.source = {.u.ref = 32, .domid = a->id}, .dest = {.u.gmfn = 5, .domid = DOMID_SELF}, .len = 1, .flags = GNTCOPY_source_gref};
+    struct gnttab_copy own = {.source = {.u.gmfn = 7, .domid = DOMID_SELF}, .dest = {.u.gmfn = 5, .domid = DOMID_SELF}, .len = 1};
+    grant_copy(b, &from_a, &run);
+    CU_ASSERT(from_a.status == GNTST_okay && page(b, 5)[0] == 'a');
+    CU_ASSERT_EQUAL(a->refs, held + 1);
+    grant_copy(b, &own, &run); /* the same gfn of another domain */
+    CU_ASSERT(own.status == GNTST_okay && page(b, 5)[0] == 'b');
+    from_a.source.u.ref = 33;
+    grant_copy(b, &from_a, &run);
+    CU_ASSERT(from_a.status == GNTST_okay && page(b, 5)[0] == 'A');
+    CU_ASSERT_EQUAL(p2m_remove(&a->p2m, gfn(8), 0), 0);
+    grant_copy(b, &from_a, &run);
+    CU_ASSERT_EQUAL(from_a.status, GNTST_bad_page);
+    CU_ASSERT_EQUAL(entry(a, 33)->flags, GTF_permit_access);
+    own.source.u.gmfn = 7 + (1ull << 52); /* the page's address does not fit 64 bits */
+    grant_copy(b, &own, &run);
+    CU_ASSERT_EQUAL(own.status, GNTST_bad_page);
+    from_a.source.domid = 77;
+    grant_copy(b, &from_a, &run);
+    CU_ASSERT_EQUAL(from_a.status, GNTST_bad_domain);
+    grant_run_end(&run);
+    CU_ASSERT_EQUAL(a->refs, held);
+    CU_ASSERT(refs(a, 7) == 1 && refs(b, 5) == 1 && refs(b, 7) == 1);
 }
 
 static void limits(void)
@@ -270,6 +312,7 @@ int main(void)
         {"hostile entries", hostile_entry},
         {"loopback", loopback},
         {"copies", copies},
+        {"run of copies", run_of_copies},
         {"limits", limits},
         {"death of a granter", death_of_a_granter},
         {"random operations", random_operations},

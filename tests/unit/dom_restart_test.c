@@ -100,7 +100,7 @@ static void run_wild(struct domain *front)
     *entry(d, 20) = (grant_entry_v1_t){.flags = GTF_permit_access, .domid = 0, .frame = 12};
     d->hvm_param[HVM_PARAM_STORE_PFN] = 1; /* cannot make us keep another page, or give away the store's */
     d->callback_vector = 0x40;
-    m = p2m_get(&d->p2m, gfn(2), true, NULL);
+    m = p2m_get(&d->p2m, gfn(2), true, NULL, NULL);
     d->vcpu[0]->info_mfn = m;
     d->vcpu[0]->info = mfn_to_virt(m);
     timer_set(&d->watchdog[0], 5);

@@ -43,7 +43,7 @@ void wire_new(void)
     nic_register(&wire.nic);
 }
 
-void from_wire(const void *data, unsigned len)
+void on_wire(const void *data, unsigned len)
 {
     struct pkt *p = pkt_new(len);
     if (!p)
@@ -51,6 +51,11 @@ void from_wire(const void *data, unsigned len)
     memcpy(p->data, data, len);
     p->validated = true;
     nic_received(&wire.nic, p);
+}
+
+void from_wire(const void *data, unsigned len)
+{
+    on_wire(data, len);
     nic_settle();
 }
 

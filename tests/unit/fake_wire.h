@@ -8,6 +8,7 @@
 struct wire { struct nic nic; unsigned sent, flushes, busy, full; struct pkt last; uint8_t data[70000]; };
 extern struct wire wire;
 void wire_new(void);                              /* with checksum and segmentation offload, registered */
+void on_wire(const void *data, unsigned len);     /* one of several packets that come in; then nic_settle() */
 void from_wire(const void *data, unsigned len);   /* a packet comes in and is handed on */
 
 extern uint8_t frame[70000];

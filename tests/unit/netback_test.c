@@ -187,6 +187,39 @@ static void offloads(void)
     CHECK(a->wrong == 0 && b->wrong == 0 && a->tx_error == 0 && pkt_free_small() == 256 && pkt_free_big() == 16);
 }
 
+/* Segment number k, of 1000 bytes, of a TCP stream from the wire to b. */
+static void segment_comes(uint8_t port, unsigned k)
+{
+    make_frame(b->mac, outside, 1054, true);
+    frame[20] = 0x40;
+    frame[35] = port;
+    frame[40] = (uint8_t)(k * 1000 >> 8);
+    frame[41] = (uint8_t)(k * 1000);
+    frame[47] = 0x10;
+    on_wire(frame, 1054);
+}
+
+static void joining(void)
+{
+    start_two();
+    for (unsigned k = 0; k < 60; k++)
+        segment_comes((uint8_t)(k % 2), k / 2); /* two streams */
+    nic_settle();
+    settle();
+    CHECK(b->packets == 2 && b->last_len == 54 + 30000 && b->last_gso.u.gso.size == 1000 && (b->last_flags & NETRXF_csum_blank));
+    CHECK(b->last[16] == 30040 >> 8 && b->last[17] == (30040 & 255) && !memcmp(b->last + 54 + 29000, frame + 54, 1000));
+    for (unsigned k = 0; k < 4; k++)
+        segment_comes(0, k * 2); /* each second one is lost */
+    nic_settle();
+    settle();
+    CHECK(b->packets == 6 && b->last_len == 1054 && !memcmp(b->last, frame, 1054));
+    for (unsigned k = 0; k < 66; k++)
+        segment_comes(0, k); /* one more than a packet holds */
+    nic_settle();
+    settle();
+    CHECK(b->packets == 8 && b->last_len == 1054 && b->wrong == 0 && pkt_free_small() == 256 && pkt_free_big() == 16);
+}
+
 /* A front that takes nothing but plain frames gets them summed and cut. */
 static void plain_front(void)
 {
@@ -204,7 +237,12 @@ static void plain_front(void)
     CHECK(nf_send(a, frame, 10054, NETTXF_csum_blank | NETTXF_data_validated, XEN_NETIF_GSO_TYPE_TCPV4, 1000));
     settle();
     CHECK(b->packets == 10 && b->last_len == 1054 && !(b->last_flags & NETRXF_csum_blank) && (b->last[50] | b->last[51]));
-    CHECK(sent(a, b->mac, 4096) && b->packets == 11 && sent(a, b->mac, 4097) && b->packets == 11 && b->wrong == 0);
+    for (unsigned k = 0; k < 4; k++)
+        segment_comes(0, k); /* nothing is joined for it */
+    nic_settle();
+    settle();
+    CHECK(b->packets == 14 && b->last_len == 1054);
+    CHECK(sent(a, b->mac, 4096) && b->packets == 15 && sent(a, b->mac, 4097) && b->packets == 15 && b->wrong == 0);
 }
 
 /* A front without buffers: others go on, and what waits is bounded and comes later. */
@@ -512,6 +550,7 @@ CASE(switching)
 CASE(isolated)
 CASE(multicast)
 CASE(offloads)
+CASE(joining)
 CASE(plain_front)
 CASE(slow_front)
 CASE(full_wire)
@@ -528,6 +567,7 @@ int main(void)
         {"isolated interfaces", test_isolated},
         {"multicast control", test_multicast},
         {"checksums and segmentation are passed on or done", test_offloads},
+        {"segments from the wire are joined", test_joining},
         {"a front without offloads", test_plain_front},
         {"a front that does not take its packets", test_slow_front},
         {"a full wire, a lost card", test_full_wire},

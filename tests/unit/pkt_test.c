@@ -204,6 +204,107 @@ static void test_lies(void)
     CU_ASSERT(parsed > 1000 && parsed < 99000);
 }
 
+/* --- joining --- */
+
+enum { JOIN_MAX = 40 };
+static struct { struct pkt *seg[JOIN_MAX]; unsigned n; } cuts;
+static struct { uint8_t data[JOIN_MAX][PKT_SMALL]; uint32_t len[JOIN_MAX]; unsigned n, seen; } sent;
+
+static void collect(struct pkt *s, void *arg)
+{
+    (void)arg;
+    cuts.seg[cuts.n++] = s;
+}
+
+/* What is left of the lie is only what the sums do not cover: the card has found them right. */
+static void sums(struct pkt *p)
+{
+    if (p->ip == 4)
+        pkt_ip4_sum(p);
+    pkt_pseudo(p, p->len - p->l4);
+    p->csum_blank = true;
+    pkt_checksum(p);
+}
+
+/* Must be the next of those sent, byte for byte; an identification that nobody needs may be another. */
+static void compare(struct pkt *s, void *arg)
+{
+    (void)arg;
+    uint8_t *want = sent.data[sent.seen];
+    pkt_checksum(s);
+    if (s->ip == 4 && (want[s->l3 + 6] & 0x40)) {
+        memcpy(s->data + s->l3 + 4, want + s->l3 + 4, 2);
+        pkt_ip4_sum(s);
+    }
+    CU_ASSERT(sent.seen < sent.n && s->len == sent.len[sent.seen] && !memcmp(s->data, want, s->len));
+    sent.seen++;
+    pkt_put(s);
+}
+
+/* No more comes behind it. */
+static void close_head(struct pkt *head)
+{
+    if (!head)
+        return;
+    if (!head->joined) {
+        compare(head, NULL);
+        return;
+    }
+    pkt_seal(head);
+    struct pkt again = *head;
+    CU_ASSERT(pkt_parse(&again) && again.payload == head->payload && head->len - head->payload > head->mss);
+    CU_ASSERT(pkt_segment(head, compare, NULL) == 0);
+    pkt_put(head);
+}
+
+static void one_joining(unsigned i, bool lie, unsigned *joined)
+{
+    struct pkt *whole = tcp(i % 2 ? 4 : 6, 0, i % 4 * 4, 200 + rnd() % 12000), *head = NULL;
+    whole->data[14 + (i % 2 ? 20 : 40) + 13] = 0x10 | (i % 3 ? 0x08 : 0);
+    if (i % 2)
+        whole->data[20] = (uint8_t)(rnd() % 2 ? 0x40 : 0);
+    CU_ASSERT_FATAL(pkt_parse(whole));
+    whole->gso = whole->ip;
+    whole->mss = (uint16_t)(400 + rnd() % 1000);
+    cuts.n = sent.n = sent.seen = 0;
+    CU_ASSERT_FATAL(pkt_segment(whole, collect, NULL) == 0);
+    pkt_put(whole);
+    unsigned lies = lie ? rnd() % cuts.n : JOIN_MAX;
+    for (unsigned k = 0; k < cuts.n; k++) {
+        struct pkt *s = cuts.seg[k];
+        if (k == lies)
+            s->data[rnd() % s->payload] ^= (uint8_t)(1u << rnd() % 8);
+        if (!pkt_parse(s) || s->proto != PKT_TCP) { /* it is none that anybody would join */
+            pkt_put(s);
+            continue;
+        }
+        sums(s);
+        memcpy(sent.data[sent.n], s->data, s->len);
+        sent.len[sent.n++] = s->len;
+        if (head && pkt_same_flow(head, s) && pkt_join(&head, s)) {
+            ++*joined;
+            continue;
+        }
+        close_head(head);
+        head = s;
+    }
+    close_head(head);
+    CU_ASSERT_EQUAL(sent.seen, sent.n);
+}
+
+static void test_joining(void)
+{
+    unsigned joined = 0, all = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        one_joining(i, false, &joined);
+        all += cuts.n - 1;
+    }
+    CU_ASSERT_EQUAL(joined, all);
+    for (unsigned i = 0; i < 30000; i++)
+        one_joining(i, true, &joined);
+    CU_ASSERT(pkt_free_small() == 64 && pkt_free_big() == 4);
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -211,6 +312,7 @@ int main(void)
         {"segmentation", test_segments},
         {"the pool runs out", test_exhaustion},
         {"headers that lie", test_lies},
+        {"joining", test_joining},
         CU_TEST_INFO_NULL,
     };
     if (pkt_pool(64, 4))
