@@ -2,7 +2,7 @@
 """What measurements of the network have in common: boots in which a guest, the net domain itself or Linux on the bare machine
 sends packets (bench/netblast.c) and TCP streams (bench/netstream.c), and what their lines say.
 
-    cases = run("wire", PACKETS, {"guest": TO_WIRE})       # {(name, bytes): (packets/s, MB/s, packets, {domain: ns a packet}, delivered, us)}
+    cases = run("net-wire", PACKETS, {"guest": TO_WIRE})       # {(name, bytes): (packets/s, MB/s, packets, {domain: ns a packet}, delivered, us)}
     cost, rate = stream(cases, "to")                     # {domain: ns a MiB}, Mbit/s
 
 With a second card on the same wire (`link=True`) whoever is not the first guest is behind that: over Bulkhead in a net domain of its own ("wire"), over Xen in
@@ -59,7 +59,7 @@ def furnish(path, guests, net_extra="", xen=False, link=False):
 def run(name, number, guests, net_extra="", xen=False, link=False):
     """The cases in one boot; `guests`: {name: extra}, the first one sends, or the net domain itself if there is none. `xen`: over Xen's
     control domain; domains are then numbers, "0" the control domain and the guests "1" and "2"."""
-    path = machine.room(f"net-{name}")
+    path = machine.room(name)
     furnish(path, guests, net_extra, xen, link)
     (path / "files/who").write_text(f"{next(iter(guests), 'net')}\n")
     if xen:
@@ -72,7 +72,7 @@ def run(name, number, guests, net_extra="", xen=False, link=False):
 
 def bare(name, number, extra, cards=1):
     """The cases in Linux on the bare machine, with its own driver of the card."""
-    return parse(name, machine.bare(machine.room(f"net-{name}"), "--control-initramfs", machine.BUILD / "bench/bare.cpio", *CARD * cards,
+    return parse(name, machine.bare(machine.room(name), "--control-initramfs", machine.BUILD / "bench/bare.cpio", *CARD * cards,
                                     "--kernel-append", f"loglevel=4 bh.end=poweroff {extra}"), number)
 
 

@@ -55,13 +55,13 @@ def streams(report, ours, linux, peer):
 
 def measure(report, peer):
     both, guests = netcases.PACKETS + netcases.STREAMS, {"guest": netcases.SENDER, "sink": netcases.RECEIVER}
-    ours = netcases.run("link", both, guests, link=True)
-    linux = netcases.bare("bare-link", both + netcases.STREAMS, FAR, cards=2)
-    sends = {"bare": netcases.bare("bare", netcases.PACKETS, netcases.TO_WIRE)}
+    ours = netcases.run("link-ours", both, guests, link=True)
+    linux = netcases.bare("link-bare", both + netcases.STREAMS, FAR, cards=2)
+    sends = {"bare": netcases.bare("link-sends", netcases.PACKETS, netcases.TO_WIRE)}
     theirs = None
     if peer:
-        theirs = netcases.run("xen-link", both, guests, xen=True, link=True)
-        sends["xen"] = netcases.run("xen-wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}, xen=True)
+        theirs = netcases.run("link-xen", both, guests, xen=True, link=True)
+        sends["xen"] = netcases.run("link-xen-sends", netcases.PACKETS, {"guest": netcases.TO_WIRE}, xen=True)
     for case in (case for case in linux if case[1] < 65536):
         received(report, f"{case[1]} B" + (" (GSO)" if case[0] == "gso" else ""), case, ours, linux, sends, theirs)
     streams(report, ours, linux, theirs)

@@ -49,10 +49,10 @@ def stream(report, ours, peer):
 
 
 def measure(report, peer):
-    native, linux = netcases.run("native", netcases.PACKETS, {}, "bench=1"), netcases.bare("bare", netcases.PACKETS, netcases.TO_WIRE)
-    wire, both = netcases.run("wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}), pair("pair")
-    xen_wire = netcases.run("xen-wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}, xen=True) if peer else None
-    xen_pair = pair("xen-pair", xen=True) if peer else None
+    native, linux = netcases.run("net-native", netcases.PACKETS, {}, "bench=1"), netcases.bare("net-bare", netcases.PACKETS, netcases.TO_WIRE)
+    wire, both = netcases.run("net-wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}), pair("net-pair")
+    xen_wire = netcases.run("net-xen-wire", netcases.PACKETS, {"guest": netcases.TO_WIRE}, xen=True) if peer else None
+    xen_pair = pair("net-xen-pair", xen=True) if peer else None
     for case in native:
         what = f"{case[1]} B" + (" (GSO)" if case[0] == "gso" else "")
         to_wire(report, what, case, wire, native, linux, xen_wire)
