@@ -88,19 +88,18 @@ static size_t element_size(unsigned cmd)
 static long copies(struct vcpu *v, uint64_t at, uint32_t n)
 {
     struct gnttab_copy op[COPY_STEP];
-    struct grant_run run = {0};
+    struct grant_run run;
     long rc = 0;
+    grant_run_begin(&run);
     for (uint32_t i = 0, k; i < n && !rc; i += k, at += k * sizeof(op[0])) {
         if (i && call_preempt()) {
             rc = call_restart(v, GNTTABOP_copy, at, n - i);
             break;
         }
         k = MIN(n - i, COPY_STEP);
-        if (guest_read(&v->hv, op, at, k * sizeof(op[0]))) k = 1;
-        if (k == 1 && guest_read(&v->hv, op, at, sizeof(op[0]))) {
-            rc = -EFAULT;
-            break;
-        }
+        rc = guest_read(&v->hv, op, at, k * sizeof(op[0]));
+        if (rc && k > 1) rc = guest_read(&v->hv, op, at, (k = 1) * sizeof(op[0]));
+        if (rc) break;
         for (uint32_t j = 0; j < k; j++) grant_copy(v->dom, &op[j], &run);
         if (guest_write(&v->hv, at, op, k * sizeof(op[0]))) rc = -EFAULT;
     }

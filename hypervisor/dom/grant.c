@@ -319,9 +319,16 @@ static struct domain *run_granter(struct grant_run *run, unsigned which, struct 
 /* What is known of where the pages of `p` lie, which that end is in now. */
 static struct p2m_run *run_pages(struct grant_run *run, unsigned which, struct p2m *p)
 {
-    if (run->end[which].p2m != p) run->end[which].pages = (struct p2m_run){0};
+    if (run->end[which].p2m != p) run->end[which].pages.bytes = 0;
     run->end[which].p2m = p;
     return &run->end[which].pages;
+}
+void grant_run_begin(struct grant_run *run)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(run->end); i++) {
+        run->end[i].granter = NULL;
+        run->end[i].p2m = NULL;
+    }
 }
 void grant_run_end(struct grant_run *run)
 {

@@ -37,8 +37,9 @@ int grant_table_frame(struct domain *d, unsigned idx, mfn_t *out);
 void grant_map(struct domain *d, struct gnttab_map_grant_ref *op);
 void grant_unmap(struct domain *d, struct gnttab_unmap_grant_ref *op);
 /* A run of copies for one caller. What the last one found of each end, source and destination, is kept for the next: the granter, with a
- * reference, and where its pages lie, as long as nothing is taken out of its memory. Zeroed at first. */
+ * reference, and where its pages lie, as long as nothing is taken out of its memory. */
 struct grant_run { struct { struct domain *granter; struct p2m *p2m; struct p2m_run pages; } end[2]; };
+void grant_run_begin(struct grant_run *run);
 void grant_copy(struct domain *d, struct gnttab_copy *op, struct grant_run *run);
 void grant_run_end(struct grant_run *run);
 int grant_query_size(struct domain *d, struct gnttab_query_size *op);

@@ -230,7 +230,15 @@ static void give_back(uint64_t start, uint64_t end, struct memowner *o)
         owner_release(o, end - start);
 }
 
-void frame_put(mfn_t m) { frame_put_order(m, 0); }
+void frame_put(mfn_t m)
+{
+    struct frame *f = frame_of(m);
+    uint32_t refs = __atomic_load_n(&f->refs, __ATOMIC_SEQ_CST);
+    while (refs > 1)
+        if (__atomic_compare_exchange_n(&f->refs, &refs, refs - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            return;
+    frame_put_order(m, 0); /* the last one */
+}
 
 /* Those whose last reference this was go back in runs: a large page mostly as a whole. */
 void frame_put_order(mfn_t m, unsigned order)

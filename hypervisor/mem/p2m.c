@@ -223,10 +223,12 @@ mfn_t p2m_lookup(struct p2m *p, gfn_t g, enum p2m_type *t)
 
 mfn_t p2m_get(struct p2m *p, gfn_t g, bool write, enum p2m_type *type, struct p2m_run *run)
 {
-    struct p2m_run own = {0};
+    struct p2m_run own;
     mfn_t m = MFN_NONE;
-    if (!run)
+    if (!run) {
         run = &own;
+        run->bytes = 0;
+    }
     spin_lock(&p->lock);
     void *at = g.v <= p->max_gfn ? p2m_at(p, gfn_to_gpa(g), write, run) : NULL; /* a gfn may have 64 bits, an address has no more */
     if (at) {
@@ -258,8 +260,12 @@ void *p2m_find(struct p2m *p, gpa_t a, bool write, struct p2m_run *run)
     char *at = (char *)mfn_to_virt(l.mfn) + (a.v & (PAGE_SIZE - 1));
     if (run) {
         uint64_t bytes = PAGE_SIZE << l.order, within = a.v & (bytes - 1);
-        *run = (struct p2m_run){a.v - within, bytes, at - within, p->flush_gen, l.perm & PT_WRITE,
-                                (enum p2m_type)PT_SOFT_OF(l.perm)};
+        run->first = a.v - within; /* field by field: the compiler would make a whole one and move it */
+        run->bytes = bytes;
+        run->at = at - within;
+        run->flush_gen = p->flush_gen;
+        run->write = l.perm & PT_WRITE;
+        run->type = (enum p2m_type)PT_SOFT_OF(l.perm);
     }
     return at;
 }

@@ -152,7 +152,8 @@ static void loopback(void)
 
 static void copy(struct domain *d, struct gnttab_copy *c)
 {
-    struct grant_run run = {0};
+    struct grant_run run;
+    grant_run_begin(&run);
     grant_copy(d, c, &run);
     grant_run_end(&run);
 }
@@ -194,8 +195,9 @@ static void copies(void)
 /* What a run keeps of one copy never answers for another domain's pages or for one that has gone. */
 static void run_of_copies(void)
 {
-    struct grant_run run = {0};
+    struct grant_run run;
     unsigned held = a->refs;
+    grant_run_begin(&run);
     grant(32, b->id, 7, GTF_permit_access);
     grant(33, b->id, 8, GTF_permit_access);
     memset(page(a, 7), 'a', PAGE_SIZE);
