@@ -3,7 +3,7 @@
 
     with tracing.Board(path, script, *arguments) as board:  # as machine.boot, but while it runs
         board.await_line("ready")                            # the script's line that begins with this
-        seen = board.stretch(instructions)                   # {(mode, pc): times}; mode: "hypervisor" or "guest"
+        seen = board.stretch(instructions, start)            # {(mode, pc): times}; mode: "hypervisor" or "guest"
 
 What is seen is everything that the one CPU does: hypervisor and every domain. Nothing is added to either.
 """
@@ -85,9 +85,9 @@ class Board:
             before.append(line)
         raise machine.Failure(f"no line \"{start}\"; see {self.path / 'serial.log'}")
 
-    def stretch(self, instructions):
-        """So many from now on; then the machine ends."""
-        seen, left = {}, instructions
+    def stretch(self, instructions, start):
+        """Whole operations, which begin at the pc `start`, of so many instructions or a few more; then the machine ends."""
+        seen, left, began, whole, over = {}, instructions, False, False, False
         time.sleep(SETTLE_S)
         os.mkfifo(self.log)
         with socket.socket(socket.AF_UNIX) as monitor:
@@ -96,13 +96,19 @@ class Board:
             with open(self.log, "rb") as log:
                 for line in log:
                     match = BLOCK.match(line)
-                    if not match or not left:
+                    if not match or over:
                         continue
                     left -= 1
-                    key = "guest" if int(match[2], 16) & GUEST_MODE else "hypervisor", int(match[1], 16)
-                    seen[key] = seen.get(key, 0) + 1
-                    if not left:
+                    pc = int(match[1], 16)
+                    whole = pc == start and began and left <= 0
+                    over = whole or left <= -instructions
+                    if over:
                         monitor.sendall(b"log none\nquit\n")
-        if left:
-            raise machine.Failure(f"the machine ended {left} instructions early; see {self.path / 'serial.log'}")
+                        continue
+                    began |= pc == start
+                    if began:
+                        key = "guest" if int(match[2], 16) & GUEST_MODE else "hypervisor", pc
+                        seen[key] = seen.get(key, 0) + 1
+        if not whole:
+            raise machine.Failure(f"no whole operations in {2 * instructions} instructions; see {self.path / 'serial.log'}")
         return seen

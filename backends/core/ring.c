@@ -28,13 +28,13 @@ static uint8_t *slot(const struct ring *r, uint32_t index)
     return r->slots + (size_t)(index & (r->count - 1)) * r->entry;
 }
 
-/* Every word, then every byte of the rest, is accessed once. */
+/* Every 16 bytes, then every byte of the rest, are accessed once. */
 static void copy_once(volatile void *to, const volatile void *from, size_t bytes)
 {
-    typedef uint64_t __attribute__((aligned(1), may_alias)) word;
+    typedef uint64_t __attribute__((vector_size(16), aligned(1), may_alias)) block;
     size_t i = 0;
-    for (; i + 8 <= bytes; i += 8)
-        *(volatile word *)((volatile uint8_t *)to + i) = *(const volatile word *)((const volatile uint8_t *)from + i);
+    for (; i + 16 <= bytes; i += 16)
+        *(volatile block *)((volatile uint8_t *)to + i) = *(const volatile block *)((const volatile uint8_t *)from + i);
     for (; i < bytes; i++)
         ((volatile uint8_t *)to)[i] = ((const volatile uint8_t *)from)[i];
 }

@@ -28,7 +28,7 @@ class Look:
     def __init__(self, seen, kernel, ours):
         hypervisor = tracing.Symbols.of_file(machine.BUILD / "bulkhead.elf")
         disk = tracing.Symbols.of_file(machine.BUILD / "domains/disk.elf")
-        requests = seen_at(seen, kernel.start_of(MARKER))
+        requests = sum(times for (_, address), times in seen.items() if address == kernel.start_of(MARKER))
         self.places, self.functions = {}, {}
         for (mode, address), times in seen.items():
             function = kernel.function_at(address)[0] if address >> 63 else ""
@@ -57,13 +57,6 @@ class Look:
         return sums
 
 
-def seen_at(seen, start):
-    requests = sum(times for (_, address), times in seen.items() if address == start)
-    if not requests:
-        raise machine.Failure(f"{MARKER} was never entered")
-    return requests
-
-
 def bare(name, words, stretch, core):
     """(Look, lines of the kernel's symbols) on the bare machine; `core`: as below, [] asks for them."""
     room = machine.room(f"front-{name}-bare")
@@ -71,8 +64,8 @@ def bare(name, words, stretch, core):
                        machine.BUILD / "guest.cpio", "--disk", "null:1024", "--kernel-append",
                        f"loglevel=4 bh.work=flow bh.disk=nvme0n1 bh.seconds=100000 {LISTS}{'modules' if core else 'all'} {words}") as board:
         lines = board.await_line("flow: ")
-        seen = board.stretch(stretch)
-    return Look(seen, tracing.Symbols.of_lines(core + lines), False), lines
+        kernel = tracing.Symbols.of_lines(core + lines)
+        return Look(board.stretch(stretch, kernel.start_of(MARKER)), kernel, False), lines
 
 
 def guest(name, words, stretch, core):
@@ -81,9 +74,8 @@ def guest(name, words, stretch, core):
     line, arguments = profile.guest(machine.DISK_CFG, 'disk = ["backend=disk,vdev=xvda,target=nvme0n1"]',
                                     f"bh.work=flow {LISTS}modules {words}", "--disk", "null:1024")(room)
     with tracing.Board(room, *arguments) as board:
-        lines = board.await_line(line)
-        seen = board.stretch(stretch)
-    return Look(seen, tracing.Symbols.of_lines(core + lines), True)
+        kernel = tracing.Symbols.of_lines(core + board.await_line(line))
+        return Look(board.stretch(stretch, kernel.start_of(MARKER)), kernel, True)
 
 
 def own_symbols(lines):
