@@ -314,6 +314,7 @@ static struct domain *run_granter(struct grant_run *run, unsigned which, struct 
     if (id == DOMID_SELF) id = d->id;
     if (*kept && (*kept)->id == id) return *kept;
     if (*kept) domain_put(*kept);
+    run->end[which].p2m = NULL; /* freed, perhaps, and another's next */
     return *kept = granter(d, id);
 }
 /* What is known of where the pages of `p` lie, which that end is in now. */
