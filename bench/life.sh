@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # In the control domain, ours or Xen's: create as many tiny domains as /files/count says (stubdoms/hello, 4 MiB), destroy them, then
-# create, boot and destroy a stock guest. Prints "figure NAME VALUE": create_us once a domain, in order; destroy_us; free memory in MiB
+# create, boot and destroy a stock guest. Prints "figure NAME VALUE": create_us once a domain, in order; destroy_us; consoles, how many of
+# them have a log; free memory in MiB
 # before, with them all, and after, and hypervisor_kib likewise, which no domain owns; guest_create_us, guest_boot_us (create to its user space), guest_destroy_us.
 . /services
 read -r count </files/count
@@ -46,6 +47,7 @@ while [ $((i += 1)) -le "$count" ]; do
     timed create_us create_domain /tmp/tiny.cfg
 done
 memory with
+echo "figure consoles $(ls $(console_of 'tiny*') | wc -l)"
 i=0
 while [ $((i += 1)) -le "$count" ]; do
     timed destroy_us $toolstack destroy tiny$i
@@ -59,7 +61,7 @@ timed guest_create_us create_domain /files/guest.cfg
 left=6000
 until grep -q '^guest: Linux' "$(console_of guest)" 2>/dev/null; do
     left=$((left - 1))
-    [ $left -gt 0 ] || { tail "$(console_of guest)"; exit 1; }
+    [ $left -gt 0 ] || { tail "$(console_of guest)" /var/log/bulkhead/bhd.log; exit 1; }
     sleep 0.01
 done
 now

@@ -29,6 +29,8 @@ def life(name, count, *arguments):
     found = machine.figures(machine.boot(path, machine.TOP / "bench/life.sh", "--memory", str(machine_mib(name, count)), *arguments, timeout=7200))
     if len(found.get("create_us", [])) != count or "guest_destroy_us" not in found:
         raise machine.Failure(f"{name}: {len(found.get('create_us', []))} of {count} domains, see {path / 'serial.log'}")
+    if found["consoles"] != [count]:
+        raise machine.Failure(f"{name}: {found['consoles'][0]} of {count} domains have a console")
     return found
 
 

@@ -7,6 +7,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "tools/lib/pcidc.h"
 
 #define HISTORY 65536u
+#define HISTORY_FIRST 1024u
 #define LOG_LIMIT (1l << 20) /* then the file becomes NAME.log.old */
 #define CLIENT_BACKLOG (256u << 10)
 #define INPUT_LIMIT 4096u
@@ -39,14 +41,15 @@ struct console {
     char path[128], log_path[160];
     struct host_map map;
     int port;
-    FILE *log;
+    int log; /* file, -1: none */
     long logged;
     struct evconnlistener *listener;
     struct client *clients;
     unsigned nr_clients;
     struct evbuffer *input;
-    char history[HISTORY];
-    size_t history_total; /* bytes ever; the last HISTORY of them are kept */
+    char *history;       /* room for history_size, a power of two that grows to HISTORY: most consoles say little */
+    size_t history_size;
+    size_t history_total; /* bytes ever; the last history_size of them are kept */
     bool complained;
 };
 
@@ -55,27 +58,47 @@ static struct console *consoles[DOMID_FIRST_RESERVED]; /* by domain id */
 
 /* --- output --- */
 
+static int log_open(const struct console *c, int how)
+{
+    return open(c->log_path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0644);
+}
+
 static void log_output(struct console *c, const char *buf, unsigned n)
 {
-    if (c->log && c->logged > LOG_LIMIT) {
+    if (c->log >= 0 && c->logged > LOG_LIMIT) {
         char old[176];
         snprintf(old, sizeof(old), "%s.old", c->log_path);
-        fclose(c->log);
+        close(c->log);
         rename(c->log_path, old);
-        c->log = fopen(c->log_path, "we");
+        c->log = log_open(c, O_TRUNC);
         c->logged = 0;
     }
-    if (!c->log)
-        return;
-    fwrite(buf, 1, n, c->log);
-    fflush(c->log);
-    c->logged += n;
+    for (ssize_t done; c->log >= 0 && n && (done = write(c->log, buf, n)) > 0; buf += done, n -= (unsigned)done)
+        c->logged += done;
+}
+
+/* Room for n bytes more, until there is room for HISTORY; the indices have not wrapped before. */
+static bool grow_history(struct console *c, unsigned n)
+{
+    size_t size = c->history_size ? c->history_size : HISTORY_FIRST;
+    while (size < HISTORY && size < c->history_total + n)
+        size *= 2;
+    if (size == c->history_size)
+        return true;
+    char *more = realloc(c->history, size);
+    if (!more)
+        return false;
+    c->history = more;
+    c->history_size = size;
+    return true;
 }
 
 static void keep_history(struct console *c, const char *buf, unsigned n)
 {
+    if (!grow_history(c, n))
+        return; /* without memory what comes now is missing from the history */
     for (unsigned i = 0; i < n; i++)
-        c->history[(c->history_total + i) % HISTORY] = buf[i];
+        c->history[(c->history_total + i) % c->history_size] = buf[i];
     c->history_total += n;
 }
 
@@ -168,10 +191,12 @@ static void client_accept(struct evconnlistener *l, evutil_socket_t fd, struct s
     *k = (struct client){c, bev, c->clients};
     c->clients = k;
     c->nr_clients++;
-    size_t n = c->history_total < HISTORY ? c->history_total : HISTORY;
-    size_t from = (c->history_total - n) % HISTORY, first = n < HISTORY - from ? n : HISTORY - from;
-    bufferevent_write(bev, c->history + from, first);
-    bufferevent_write(bev, c->history, n - first);
+    size_t size = c->history_size, n = c->history_total < size ? c->history_total : size;
+    size_t from = n ? (c->history_total - n) % size : 0, first = n < size - from ? n : size - from;
+    if (n) {
+        bufferevent_write(bev, c->history + from, first);
+        bufferevent_write(bev, c->history, n - first);
+    }
     bufferevent_setcb(bev, client_input, NULL, client_event, k);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
@@ -194,10 +219,11 @@ static void console_close(struct console *c)
     if (c->port >= 0)
         host_event_close(c->port);
     host_unmap(&c->map);
-    if (c->log)
-        fclose(c->log);
+    if (c->log >= 0)
+        close(c->log);
     if (c->input)
         evbuffer_free(c->input);
+    free(c->history);
     free(c);
 }
 
@@ -249,14 +275,14 @@ static void console_open(uint32_t domid)
     if (store_number(h, &port, "/local/domain/%u/console/port", domid) || !(c = calloc(1, sizeof(*c))))
         return;
     c->domid = domid;
-    c->port = -1;
+    c->port = c->log = -1;
     console_names(c);
     c->input = evbuffer_new();
     if (!c->input || console_connect(c, port) || console_listen(c)) {
         console_close(c);
         return;
     }
-    c->log = fopen(c->log_path, "ae");
+    c->log = log_open(c, O_APPEND);
     consoles[domid] = c;
     snprintf(tty, sizeof(tty), "/local/domain/%u/console/tty", domid);
     store_write(h, tty, c->path);
