@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* bhd's pure parts: the console ring against hostile indices, and restart storms. */
+/* bhd's pure parts: the console ring against hostile indices, what a console has said, and restart storms. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xen/xen.h>
 #include <xen/io/console.h>
 #include "tools/bhd/conring.h"
+#include "tools/bhd/history.h"
 #include "tools/bhd/storm.h"
 #include "suite.h"
 
@@ -104,12 +105,66 @@ static void test_storm(void)
     CU_ASSERT_EQUAL(s.deaths, 1);
 }
 
+static char said(size_t i) { return (char)('a' + i % 23); }
+
+/* Adds bytes until there are `total`, in pieces of at most `piece`; then what is kept is the last of them. */
+static void say_until(struct history *h, size_t total, size_t piece)
+{
+    char text[4096];
+    while (h->total < total) {
+        size_t n = total - h->total < piece ? total - h->total : piece;
+        for (size_t i = 0; i < n; i++)
+            text[i] = said(h->total + i);
+        history_add(h, text, n);
+    }
+    const char *part[2];
+    size_t len[2], at, wrong = 0;
+    history_get(h, part, len);
+    at = h->total - len[0] - len[1];
+    for (unsigned k = 0; k < 2; k++)
+        for (size_t i = 0; i < len[k]; i++)
+            wrong += part[k][i] != said(at++);
+    CU_ASSERT_EQUAL(at, h->total);
+    CU_ASSERT_EQUAL(wrong, 0);
+    CU_ASSERT_EQUAL(len[0] + len[1], h->total < HISTORY_MAX ? h->total : HISTORY_MAX);
+}
+
+/* A thousand quiet consoles must not take what one talkative one may. */
+static void test_history_size(void)
+{
+    struct history h = {0};
+    say_until(&h, 0, 1);
+    CU_ASSERT_EQUAL(h.size, 0);
+    say_until(&h, 500, 100);
+    CU_ASSERT_EQUAL(h.size, HISTORY_FIRST);
+    say_until(&h, HISTORY_FIRST + 1, 100);
+    CU_ASSERT_EQUAL(h.size, 2 * HISTORY_FIRST);
+    say_until(&h, 1000000, 2048);
+    CU_ASSERT_EQUAL(h.size, HISTORY_MAX);
+    history_free(&h);
+    CU_ASSERT_PTR_NULL(h.text);
+}
+
+static void test_history_order(void)
+{
+    const size_t pieces[] = {1, 80, 1023, 2048, 4096};
+    for (unsigned p = 0; p < 5; p++) {
+        struct history h = {0};
+        for (size_t total = 1; total < 5 * HISTORY_MAX / 2; total += total / 3 + 17)
+            say_until(&h, total, pieces[p]);
+        say_until(&h, HISTORY_MAX * 3, pieces[p]); /* it begins at the start again */
+        history_free(&h);
+    }
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
         {"console output", test_read},
         {"console output with hostile indices", test_hostile_read},
         {"console input", test_write},
+        {"history: as large as what was said", test_history_size},
+        {"history: the last of it, in order", test_history_order},
         {"restart storms", test_storm},
         CU_TEST_INFO_NULL,
     };

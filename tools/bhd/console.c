@@ -20,10 +20,9 @@
 #include "backends/core/host_linux.h"
 #include "tools/bhd/bhd.h"
 #include "tools/bhd/conring.h"
+#include "tools/bhd/history.h"
 #include "tools/lib/pcidc.h"
 
-#define HISTORY 65536u
-#define HISTORY_FIRST 1024u
 #define LOG_LIMIT (1l << 20) /* then the file becomes NAME.log.old */
 #define CLIENT_BACKLOG (256u << 10)
 #define INPUT_LIMIT 4096u
@@ -47,9 +46,7 @@ struct console {
     struct client *clients;
     unsigned nr_clients;
     struct evbuffer *input;
-    char *history;       /* room for history_size, a power of two that grows to HISTORY: most consoles say little */
-    size_t history_size;
-    size_t history_total; /* bytes ever; the last history_size of them are kept */
+    struct history history;
     bool complained;
 };
 
@@ -75,31 +72,6 @@ static void log_output(struct console *c, const char *buf, unsigned n)
     }
     for (ssize_t done; c->log >= 0 && n && (done = write(c->log, buf, n)) > 0; buf += done, n -= (unsigned)done)
         c->logged += done;
-}
-
-/* Room for n bytes more, until there is room for HISTORY; the indices have not wrapped before. */
-static bool grow_history(struct console *c, unsigned n)
-{
-    size_t size = c->history_size ? c->history_size : HISTORY_FIRST;
-    while (size < HISTORY && size < c->history_total + n)
-        size *= 2;
-    if (size == c->history_size)
-        return true;
-    char *more = realloc(c->history, size);
-    if (!more)
-        return false;
-    c->history = more;
-    c->history_size = size;
-    return true;
-}
-
-static void keep_history(struct console *c, const char *buf, unsigned n)
-{
-    if (!grow_history(c, n))
-        return; /* without memory what comes now is missing from the history */
-    for (unsigned i = 0; i < n; i++)
-        c->history[(c->history_total + i) % c->history_size] = buf[i];
-    c->history_total += n;
 }
 
 static void complain_once(struct console *c, const char *what)
@@ -133,7 +105,7 @@ static void drain(struct console *c)
         complain_once(c, "out_prod and out_cons are further apart than the ring is long; output dropped");
     if (n) {
         host_event_send(c->port);
-        keep_history(c, buf, n);
+        history_add(&c->history, buf, n);
         for (struct client *k = c->clients; k; k = k->next)
             if (evbuffer_get_length(bufferevent_get_output(k->bev)) < CLIENT_BACKLOG)
                 bufferevent_write(k->bev, buf, n);
@@ -191,12 +163,12 @@ static void client_accept(struct evconnlistener *l, evutil_socket_t fd, struct s
     *k = (struct client){c, bev, c->clients};
     c->clients = k;
     c->nr_clients++;
-    size_t size = c->history_size, n = c->history_total < size ? c->history_total : size;
-    size_t from = n ? (c->history_total - n) % size : 0, first = n < size - from ? n : size - from;
-    if (n) {
-        bufferevent_write(bev, c->history + from, first);
-        bufferevent_write(bev, c->history, n - first);
-    }
+    const char *piece[2];
+    size_t n[2];
+    history_get(&c->history, piece, n);
+    for (unsigned i = 0; i < 2; i++)
+        if (n[i])
+            bufferevent_write(bev, piece[i], n[i]);
     bufferevent_setcb(bev, client_input, NULL, client_event, k);
     bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
@@ -223,7 +195,7 @@ static void console_close(struct console *c)
         close(c->log);
     if (c->input)
         evbuffer_free(c->input);
-    free(c->history);
+    history_free(&c->history);
     free(c);
 }
 
