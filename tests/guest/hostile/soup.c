@@ -57,8 +57,9 @@ void __attribute__((force_align_arg_pointer)) soup_start(void)
     for (uint64_t i = 0; i < 512; i++) {
         bool there = i < 16 || (i >= (uint64_t)_image_start / RT_PAGE && i < (uint64_t)_image_end / RT_PAGE);
         table[i] = there ? i * RT_PAGE | 7 : 0;
-        directory[i] = i ? 0 : 13 * RT_PAGE | 7;
     }
+    for (uint64_t i = 0; i < 512; i++) /* not before the table is whole: this code may lie in two pages */
+        directory[i] = i ? 0 : 13 * RT_PAGE | 7;
     __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" ::: "rax", "memory");
     rt_hypercall2(BH_HYPERCALL, BH_OP_info, &op);
     IN_CLONE->seed += op.u.info.incarnation * 0x9e3779b97f4a7c15ull;
