@@ -53,18 +53,23 @@ def lives(report, ours, theirs, count):
 
 def memory(report, ours, theirs):
     """What is taken beside the domains' own."""
-    number = {"life": len(ours["create_us"]), "life-xen": len(theirs.get("create_us", []))}
+    sides = {"life": ours} | ({"life-xen": theirs} if theirs else {})
+    number = {name: len(found["create_us"]) for name, found in sides.items()}
 
-    def kept(found, name):
-        return (found["free_before_mib"][0] - found["free_with_mib"][0]) * 1024 / number[name] - TINY_MIB * 1024
-    report.figure("memory per domain beside its own", kept(ours, "life"), "KiB", "free memory before and with them, by their number; Xen's pool for tables (shadow_memory) is 8 MiB of it",
-                  xen=kept(theirs, "life-xen") if theirs else None)
-    machines = f"machine of {machine_mib('life', number['life'])} MiB" + (f", Xen's {machine_mib('life-xen', number['life-xen'])}" if theirs else "")
-    with_them = f"with {number['life']} domains" + (f", Xen's {number['life-xen']}" if theirs else "")
-    for key, when in (("before", "control domain only"), ("with", with_them)):
-        report.figure(f"memory in the hypervisor, {when}", ours[f"hypervisor_{key}_kib"][0] / 1024, "MiB",
-                      f"in use and no domain's: image, table of the frames, heap, page tables; {machines}",
-                      xen=theirs[f"hypervisor_{key}_kib"][0] / 1024 if theirs else None)
+    def figure(words, unit, how, value):
+        values = [value(name, found) for name, found in sides.items()]
+        report.figure(words, values[0], unit, how, xen=values[1] if theirs else None)
+
+    def held(key, of):
+        return ", Xen ".join(f"{found[key][0] / 1024:.1f} MiB {of(name)}" for name, found in sides.items())
+    figure("memory per domain beside its own", "KiB", "free memory before and with them, by their number; Xen's pool for tables (shadow_memory) is 8 MiB of it",
+           lambda name, found: (found["free_before_mib"][0] - found["free_with_mib"][0]) * 1024 / number[name] - TINY_MIB * 1024)
+    figure("  of that in the hypervisor", "KiB", "in use and no domain's own: " + held("hypervisor_with_kib", lambda name: f"with {number[name]}"),
+           lambda name, found: (found["hypervisor_with_kib"][0] - found["hypervisor_before_kib"][0]) / number[name])
+    figure("memory in the hypervisor, control domain only", "MiB a GiB",
+           "image, table of the frames, heap, page tables: " + held("hypervisor_before_kib", lambda name: f"of {machine_mib(name, number[name])}"),
+           lambda name, found: found["hypervisor_before_kib"][0] / machine_mib(name, number[name]))
+    figure("memory not given back", "MiB", "after all are destroyed", lambda name, found: found["free_before_mib"][0] - found["free_after_mib"][0])
 
 
 def measure(report, peer):
@@ -73,8 +78,6 @@ def measure(report, peer):
     theirs = life("life-xen", min(count, XEN_COUNT), "--hypervisor", "xen") if peer else {}
     lives(report, ours, theirs, count)
     memory(report, ours, theirs)
-    report.figure("memory not given back", ours["free_before_mib"][0] - ours["free_after_mib"][0], "MiB", "after all are destroyed",
-                  xen=theirs["free_before_mib"][0] - theirs["free_after_mib"][0] if theirs else None)
     for key, words in (("guest_create_us", "create of a stock guest, 256 MiB"), ("guest_boot_us", "create to its user space"),
                        ("guest_destroy_us", "destroy of it")):
         report.figure(words, ours[key][0] / 1000, "ms", "virtual time, one run", xen=theirs[key][0] / 1000 if theirs else None)
