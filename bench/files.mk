@@ -13,6 +13,7 @@ BENCH_NEEDS += $(B)/bench/bare.cpio
 BENCH_NEEDS += $(B)/guest-iperf3.cpio
 BENCH_NEEDS += $(B)/tests/domains/badfront.elf
 BENCH_NEEDS += $(if $(PEER),$(B)/xen-control.cpio)
+BENCH_NEEDS += $(if $(PEER),$(B)/xen-driver.cpio)
 BENCH_NEEDS += $(if $(PEER),$(B)/bench/domtimes)
 BENCH_NEEDS += $(if $(PEER),$(B)/guest/notso)
 bench: $$(MACHINE) $$(BENCH_NEEDS)
@@ -29,6 +30,9 @@ bench-check: $$(MACHINE) $(B)/bench/micro.elf
 XEN_PROGRAMS := $(addprefix $(B)/kernels/xen/bin/,xl xenstored xenconsoled xen-init-dom0)
 $(B)/xen-control.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard bench/xen/* bench/xen/scripts/*) $$(INITRAMFS_TOOLS) $$(KERNELS)
 	tools/initramfs xen $@ $(addprefix --program ,$(XEN_PROGRAMS))
+# A Linux driver domain there: bench/xen/driver-services.
+$(B)/xen-driver.cpio: $(B)/kernels/xen/version tools/control/init $(wildcard bench/xen/* bench/xen/scripts/*) $$(INITRAMFS_TOOLS) $$(KERNELS)
+	tools/initramfs xen-driver $@ --program $(B)/kernels/xen/bin/xl
 
 # The bare machine's own network: the generic kernel has the card's driver, the guests' has not.
 BARE_PROGRAMS := $(addprefix $(B)/guest/,netblast netstream notso) /usr/bin/iperf3

@@ -6,7 +6,8 @@
  * With SECONDS instead: one 4 KiB read after the other for so long; each second a line
  * "beat: T s, pause N us, longest N us, N reads, N errors" (pause: the longest read of that second), then "beat: done".
  * "paced": one a millisecond at the most, so that a machine whose time is counted in instructions gets on. With DEPTH: so many of them
- * at a time, of BYTES each (4096; 1 MiB at most); each tenth of a second "flow: T ms, N done, N errors" (all since the start), then "flow: done".
+ * at a time, of BYTES each (4096; 1 MiB at most); each tenth of a second "flow: T ms, N done, N errors" (all since the start), whether any is done
+ * or not, and "flow: pause N us", the longest time of these in which none was; then "flow: done".
  * One line a case: "bench: NAME BYTES B depth D: N IOPS, X MB/s, N requests in T us, N errors, busy T us" (busy: what
  * load.h says the first CPU worked); then "bench: done". Before a case a line "bench: next", and around it a quarter of a second
  * of rest: then whoever watches reads the domains' CPU times.
@@ -196,13 +197,14 @@ static void flow(uint64_t seconds, uint32_t depth, uint32_t bytes)
     const struct bench_case c = { .random = true, .bytes = bytes, .depth = depth };
     struct io_event events[DEPTH_MAX];
     struct iocb *batch[DEPTH_MAX];
-    uint64_t start = now_us(), told = start, ended = 0, errors = 0, now = start;
+    uint64_t start = now_us(), told = start, ended = 0, errors = 0, now = start, last = start, pause = 0;
 
     for (uint32_t i = 0; i < depth; i++)
         prepare(&c, batch[i] = &requests[i]);
     submit(batch, depth);
     while (now - start < seconds * 1000000) {
-        long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, NULL);
+        struct timespec limit = { .tv_nsec = TELL_US * 1000 };
+        long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, &limit);
 
         if (n < 0 && errno != EINTR)
             die("io_getevents");
@@ -214,10 +216,14 @@ static void flow(uint64_t seconds, uint32_t depth, uint32_t bytes)
         if (n > 0)
             submit(batch, (unsigned)n);
         now = now_us();
+        pause = now - last > pause ? now - last : pause;
+        last = n > 0 ? now : last;
         if (now - told < TELL_US)
             continue;
         told = now;
+        printf("flow: pause %llu us\n", (unsigned long long)pause);
         tell_flow(now - start, ended, errors);
+        pause = 0;
     }
     printf("flow: done\n");
 }
