@@ -46,11 +46,11 @@ def xen_driver(name):
     """The cases in the same guest under Xen, its disk served by a Linux driver domain. Domains: "0", "1" (the driver domain), "2" (the guest)."""
     path = machine.room(name)
     xendriver.bring_driver(path)
-    (path / "domains/10-disk.cfg").write_text(xendriver.DRIVER_CFG)
+    (path / "domains/10-disk.cfg").write_text(xendriver.DISK_CFG)
     (path / "domains/20-guest.cfg").write_text(machine.GUEST_CFG.format(top=machine.TOP, extra="bh.work=bench", target="/dev/nvme0n1"))
     (path / "files/who").write_text("guest\n")
     shutil.copy(machine.BUILD / "bench/domtimes", path / "files/domtimes")
-    return parse(machine.boot(path, machine.TOP / "bench/native.sh", *xendriver.BOARD, "--disk", "null:1024", timeout=3600))
+    return parse(machine.boot(path, machine.TOP / "bench/native.sh", *xendriver.BOARD, "--disk", "null:1024"))
 
 
 def bare(name, words=""):

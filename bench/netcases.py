@@ -11,6 +11,7 @@ the control domain too, in a bridge of its own. That card does not segment (benc
 import shutil
 
 import machine
+import xendriver
 
 GUEST = """name = "{name}"
 type = "pvh"
@@ -68,6 +69,17 @@ def run(name, number, guests, net_extra="", xen=False, link=False):
             shutil.copy(machine.BUILD / "guest/notso", path / "files/notso")
     peer = ["--hypervisor", "xen"] if xen else []
     return parse(name, machine.boot(path, machine.TOP / "bench/native.sh", *CARD * (2 if link else 1), *peer), number)
+
+
+def xen_driver(name, number, guests):
+    """The same over Xen with a Linux driver domain that has the card: "0" the control domain, "1" the driver domain, then the guests."""
+    path = machine.room(name)
+    furnish(path, guests)
+    xendriver.bring_driver(path)
+    (path / "domains/10-net.cfg").write_text(xendriver.NET_CFG)
+    (path / "files/who").write_text(f"{next(iter(guests))}\n")
+    shutil.copy(machine.BUILD / "bench/domtimes", path / "files/domtimes")
+    return parse(name, machine.boot(path, machine.TOP / "bench/native.sh", *CARD, *xendriver.BOARD), number)
 
 
 def bare(name, number, extra, cards=1):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Xen with a Linux driver domain that owns the disk, as bench/xen/services and bench/xen/driver-services make it: what its boots need."""
+"""Xen with a Linux driver domain that owns the disk or the network card, as bench/xen/services and bench/xen/driver-services make it: what its boots need."""
 import shutil
 
 import machine
 
 BOARD = ["--hypervisor", "xen", "--append", "dom0=pv smap=no dom0_mem=1024M", "--memory", "3072"]
-DRIVER_CFG = """name = "disk"
+DRIVER_CFG = """name = "{name}"
 type = "pv"
 kernel = "/files/build/kernels/control/vmlinux"
 ramdisk = "/files/build/xen-driver.cpio"
@@ -13,8 +13,10 @@ extra = "console=hvc0 rootfstype=ramfs loglevel=4"
 memory = 256
 vcpus = 1
 driver_domain = 1
-pci = ["00:04.0"]
+pci = ["{device}"]
 """
+DISK_CFG = DRIVER_CFG.format(name="disk", device="00:04.0")
+NET_CFG = DRIVER_CFG.format(name="net", device="00:10.0")
 
 
 def bring(path, *names):

@@ -23,14 +23,14 @@ def boot(name, driver, *arguments):
     (path / "files/guest.cfg").write_text(guest)
     (path / "files/again.cfg").write_text(guest.replace('"guest"', '"again"', 1))
     (path / "files/watch").write_text(f"{WATCH[name]}\n")
-    out = machine.boot(path, machine.TOP / "bench/recovery.sh", "--disk", "null:1024", *arguments, timeout=3600)
+    out = machine.boot(path, machine.TOP / "bench/recovery.sh", "--disk", "null:1024", *arguments)
     values = {figure: numbers[0] for figure, numbers in machine.figures(out).items()}
     return values, re.findall(r"^try (\S+) status (\d+) done (\d+) errors (\d+): (.*)$", out, re.MULTILINE)
 
 
 def measure(report, peer):
     ours, _ = boot("recovery", machine.DISK_CFG)
-    theirs, tries = boot("recovery-xen", xendriver.DRIVER_CFG, *xendriver.BOARD) if peer else ({}, [])
+    theirs, tries = boot("recovery-xen", xendriver.DISK_CFG, *xendriver.BOARD) if peer else ({}, [])
 
     def figure(words, key, unit, how, **more):
         mine, peers = (found.get(key) if unit == "reads" or key.endswith("_ms") or not found else found[key] / 1000 for found in (ours, theirs))
