@@ -61,7 +61,7 @@ try() { # WHAT COMMAND...
     status=$?
     sleep 10
     reads guest
-    echo "try $what status $status done $((done - before)) errors $errors: $(grep -v '^$' /tmp/try.log | tail -n 1)"
+    echo "try $what status $status done $((done - before)) errors $errors: $(sed 's/^libxl: [a-z]*: [^ ]* //' /tmp/try.log | tail -n 1)"
 }
 
 timed driver_ms start_driver
