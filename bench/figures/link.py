@@ -2,7 +2,8 @@
 """Between two machines' worth of network cards on one wire: packets of 64 and 1514 bytes and of 64 KB (GSO) from the wire to a guest, and TCP streams of
 iperf3 both ways. Both ends are on the one CPU. Bulkhead: a guest and a net domain at each end, each with its own CPU time. Bare machine: a
 kernel with a network of its own for the second card; its receiving costs what both ends do less what sending alone does (`bench/run net`), and of a
-stream each end has the share that it has when threads poll the cards. With --peer xen a guest at each end, and the control domain is in between twice."""
+stream each end has the share that it has when threads poll the cards. The far card does not segment, which QEMU 7.2 does wrongly (bench/notso.c). With
+--peer xen, packets only: a guest at each end, and the control domain is in between twice; its sending is taken off as the bare machine's."""
 import machine
 import netcases
 
@@ -32,25 +33,22 @@ def received(report, what, case, ours, linux, sends, peer):
     report.figure("  rate delivered, sender on the same CPU", rate, "packets/s", f"{share:.0f} % of what was sent", xen=their_rate, better="more")
 
 
-def streams(report, ours, linux, peer):
+def streams(report, ours, linux):
     for way, sender, receiver in ("to", ("net", "guest"), ("wire", "sink")), ("from", ("wire", "sink"), ("net", "guest")):
         cost, rate = netcases.stream(ours, way)
         bare, bare_rate = netcases.stream(linux, way)
         split = netcases.stream(linux, f"{way}-split")[0]
         far = bare["itself"] * split["far"] / split["itself"]
         ends = (bare["itself"] - far, far) if way == "to" else (far, bare["itself"] - far)
-        theirs, their_rate = netcases.stream(peer, way) if peer else (None, None)
         label = {"to": "guest to wire", "from": "wire to guest (-R)"}[way]
         whole = sum(cost[domain] for domain in (*sender, *receiver))
-        beside = "; Xen: control domain {:.0f}, guest {:.0f}, other guest {:.0f}".format(*(theirs[d] for d in "012")) if peer else ""
         report.figure(f"TCP stream {label}, 1 MiB, both ends", round(whole), "instructions",
-                      f"bare machine {bare['itself']:.0f}: {ratio(bare['itself'], whole)}{beside}", xen=peer and round(sum(theirs[d] for d in "012")))
+                      f"bare machine {bare['itself']:.0f}: {ratio(bare['itself'], whole)}")
         for what, end, alone in ("sending", sender, ends[0]), ("receiving", receiver, ends[1]):
             mine = cost[end[0]] + cost[end[1]]
             report.figure(f"  {what} end", round(mine), "instructions", f"net domain {cost[end[0]]:.0f}, guest {cost[end[1]]:.0f}; bare machine "
                           f"{alone:.0f}: {ratio(alone, mine)}")
-        report.figure("  rate, both ends on one CPU", round(rate), "Mbit/s", f"iperf3, 64 MiB; bare machine {bare_rate:.0f}",
-                      xen=their_rate and round(their_rate), better="more")
+        report.figure("  rate, both ends on one CPU", round(rate), "Mbit/s", f"iperf3, 64 MiB; bare machine {bare_rate:.0f}", better="more")
 
 
 def measure(report, peer):
@@ -60,8 +58,8 @@ def measure(report, peer):
     sends = {"bare": netcases.bare("link-sends", netcases.PACKETS, netcases.TO_WIRE)}
     theirs = None
     if peer:
-        theirs = netcases.run("link-xen", both, guests, xen=True, link=True)
+        theirs = netcases.run("link-xen", netcases.PACKETS, guests, xen=True, link=True)
         sends["xen"] = netcases.run("link-xen-sends", netcases.PACKETS, {"guest": netcases.TO_WIRE}, xen=True)
     for case in (case for case in linux if case[1] < 65536):
         received(report, f"{case[1]} B" + (" (GSO)" if case[0] == "gso" else ""), case, ours, linux, sends, theirs)
-    streams(report, ours, linux, theirs)
+    streams(report, ours, linux)
