@@ -6,7 +6,8 @@ sends packets (bench/netblast.c) and TCP streams (bench/netstream.c), and what t
     cost, rate = stream(cases, "to")                     # {domain: ns a MiB}, Mbit/s
 
 With a second card on the same wire (`link=True`) whoever is not the first guest is behind that: over Bulkhead in a net domain of its own ("wire"), over Xen in
-the control domain too, in a bridge of its own. That card does not segment (bench/notso.c says why). A domain "itself" is the kernel that sent, "far" what of it is known to be the other end's.
+the control domain too, in a bridge of its own. That card does not segment (bench/notso.c says why). A domain "itself" is the kernel that
+sent, "far" what of it is known to be the other end's.
 """
 import shutil
 
