@@ -96,10 +96,9 @@ static bool parse_ip6(struct pkt *p)
     return true;
 }
 
-bool pkt_parse(struct pkt *p)
+static bool parse(struct pkt *p)
 {
     unsigned at = PKT_ETH - 2;
-    p->ip = p->proto = 0;
     for (unsigned tags = 0; tags < 2 && p->len >= at + 6 && (get16(p->data + at) == 0x8100 || get16(p->data + at) == 0x88a8); tags++)
         at += 4;
     p->l3 = (uint16_t)(at + 2);
@@ -124,6 +123,15 @@ bool pkt_parse(struct pkt *p)
     }
     p->payload = (uint16_t)(p->l4 + bytes);
     return p->len >= p->l4 + bytes;
+}
+
+bool pkt_parse(struct pkt *p)
+{
+    p->ip = p->proto = 0;
+    if (parse(p))
+        return true;
+    p->ip = p->proto = 0; /* nobody takes offsets for found that are not */
+    return false;
 }
 
 /* The end of what IP carries: padding may follow. */

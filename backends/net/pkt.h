@@ -48,7 +48,7 @@ void pkt_put(struct pkt *p);
 unsigned pkt_free_small(void);
 unsigned pkt_free_big(void);
 
-/* Find IP (behind at most two VLAN tags) and TCP or UDP. false: it is something else, a fragment, or it lies. */
+/* Find IP (behind at most two VLAN tags) and TCP or UDP. false: it is something else, a fragment, or it lies; ip stays 0. */
 bool pkt_parse(struct pkt *p);
 /* After pkt_parse(): put the pseudo header's sum into the checksum field; length as told (segmenting cards want 0). */
 void pkt_pseudo(struct pkt *p, uint32_t length);

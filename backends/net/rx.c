@@ -9,6 +9,12 @@
 
 /* --- waiting --- */
 
+/* What others leave free limits each: nobody can hold the whole pool. */
+static bool no_big(const struct vif_queue *q)
+{
+    return q->wait_big >= NET_WAIT_BIG || q->wait_big > pkt_free_big();
+}
+
 /* Onto the segment that it follows, if that waits too. Packets of a flow stay in order: the last one that may be of its decides. */
 static bool join(struct vif_queue *q, struct pkt *p)
 {
@@ -17,7 +23,7 @@ static bool join(struct vif_queue *q, struct pkt *p)
         if ((*w)->ip && !pkt_same_flow(*w, p))
             continue;
         bool big = (*w)->big;
-        if (!(*w)->ip || (!big && q->wait_big >= NET_WAIT_BIG) || !pkt_join(w, p))
+        if (!(*w)->ip || (!big && no_big(q)) || !pkt_join(w, p))
             return false;
         q->wait_big += !big;
         return true;
@@ -37,8 +43,7 @@ static void enqueue(struct pkt *p, void *arg)
     struct vif_queue *q = v->queue[v->nqueues > 1 ? pkt_flow(p) % v->nqueues : 0];
     if (p->validated && !p->gso && (p->ip || pkt_parse(p)) && p->proto == PKT_TCP && takes_gso(v, p->ip) && join(q, p))
         return;
-    bool full = p->big ? q->wait_big >= NET_WAIT_BIG || q->wait_big > pkt_free_big() : q->wait_n > pkt_free_small();
-    if (full || q->wait_n == NET_WAIT_MAX) { /* what others leave free limits each: nobody can hold the whole pool */
+    if ((p->big ? no_big(q) : q->wait_n > pkt_free_small()) || q->wait_n == NET_WAIT_MAX) {
         v->stats.rx_dropped++;
         pkt_put(p);
         return;
