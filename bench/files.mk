@@ -2,7 +2,7 @@
 # make bench: the figures (bench/run says how each is taken), kept as JSON in build/bench/.
 # make bench PEER=xen: beside Debian's Xen where bench/run can.
 # make bench-check: the figures that are the same from run to run against bench/baseline.json (bench/check).
-# make bench-docs: the tables of docs/performance.md and the plots of docs/plots from what was taken last.
+# make bench-docs: the tables of docs/performance.md and docs/disk-figures.md, and the plots of docs/plots from what was taken last.
 # What a measurement boots beside the machine; one a line.
 BENCH_NEEDS += $(B)/bench/micro.elf
 BENCH_NEEDS += $(B)/bench/sched.elf

@@ -13,7 +13,7 @@
  * of rest: then whoever watches reads the domains' CPU times.
  * The first case, "rest", asks for nothing. Overwrites the device, unless SECONDS is given.
  * IOBENCH_HOLD="US MBPS" in the environment: on top of a device that takes no time, one that takes US a request and moves MBPS, one transfer after the
- * other: what has come back is held so long before it is replaced. Between, the program sleeps in the same call that waits for the device.
+ * other (driverdoms/blk/service.c): no request is taken back and replaced before that, and meanwhile the program sleeps.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,6 +54,7 @@ static struct {
     uint64_t us, rate, link_free;              /* us, MB/s, when the last transfer is over (ns) */
     struct { struct iocb *request; uint64_t due; } queue[DEPTH_MAX]; /* due (ns) rises */
     unsigned first, n;
+    bool back[DEPTH_MAX];                      /* the real device has done with it */
 } hold;
 
 /* What the machine does when nobody asks for anything: a case of the same length, for whoever wants to take it off the others. */
@@ -82,16 +83,6 @@ static void prepare(const struct bench_case *c, struct iocb *request)
                               .aio_offset = (int64_t)place(c) };
 }
 
-/* All at once: what ended together is replaced together. */
-static void submit(struct iocb **batch, unsigned n)
-{
-    for (long done = 0; n; batch += done, n -= (unsigned)done) {
-        done = syscall(SYS_io_submit, context, n, batch);
-        if (done <= 0)
-            die("io_submit");
-    }
-}
-
 static uint64_t now_ns(void)
 {
     struct timespec t;
@@ -99,6 +90,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+/* The request has gone to the device: when the other one will be done with it. */
 static void hold_back(struct iocb *request, uint64_t now)
 {
     unsigned at = (hold.first + hold.n++) % DEPTH_MAX;
@@ -108,34 +100,58 @@ static void hold_back(struct iocb *request, uint64_t now)
         hold.link_free += request->aio_nbytes * 1000 / hold.rate;
     hold.queue[at].request = request;
     hold.queue[at].due = hold.link_free + hold.us * 1000;
+    hold.back[request - requests] = false; /* not taken back since: reap() comes later */
 }
 
-/* Requests that the device, and the one on top of it, have done with; waits for the first. Counts those with errors. */
-static unsigned reap(struct iocb **batch, unsigned flying, uint64_t *errors)
+/* All at once: what ended together is replaced together. */
+static void submit(struct iocb **batch, unsigned n)
+{
+    for (long done = 0; n; batch += done, n -= (unsigned)done) {
+        done = syscall(SYS_io_submit, context, n, batch);
+        if (done <= 0)
+            die("io_submit");
+        for (uint64_t k = 0, now = hold.us ? now_ns() : 0; hold.us && k < (uint64_t)done; k++)
+            hold_back(batch[k], now);
+    }
+}
+
+/* What the device has done with: waits for one at most `most`, or (NULL) for ever. The number; errors are counted. */
+static unsigned reap(const struct timespec *most, struct iocb **batch, uint64_t *errors)
 {
     struct io_event events[DEPTH_MAX];
-    uint64_t now = now_ns();
+    long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, most);
 
-    for (;;) {
-        uint64_t due = hold.n ? hold.queue[hold.first].due : 0, left = due > now ? due - now : 0;
-        struct timespec most = { .tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000) };
-        long n = flying == hold.n && !left ? 0 : syscall(SYS_io_getevents, context, !hold.n || left, DEPTH_MAX, events, hold.n ? &most : NULL);
-        unsigned ready = 0;
+    if (n < 0 && errno != EINTR)
+        die("io_getevents");
+    for (long k = 0; k < n; k++) {
+        batch[k] = &requests[events[k].data];
+        *errors += events[k].res != (int64_t)batch[k]->aio_nbytes;
+        hold.back[events[k].data] = true;
+    }
+    return n > 0 ? (unsigned)n : 0;
+}
 
-        if (n < 0 && errno != EINTR)
-            die("io_getevents");
-        now = now_ns();
-        for (long k = 0; k < n; k++) {
-            *errors += events[k].res != (int64_t)requests[events[k].data].aio_nbytes;
-            hold_back(&requests[events[k].data], now);
-        }
-        for (; hold.n && hold.queue[hold.first].due <= now; hold.n--) {
+/* As reap(), on the slow device: sleeps until the oldest request is due, and after that until the real device has done with it. */
+static unsigned reap_held(struct iocb **batch, uint64_t *errors)
+{
+    struct timespec none = { 0 }, tick = { .tv_nsec = 5000 }; /* virtual time jumps to the next timer while an emulator's disk works: a near one */
+    uint64_t due = hold.queue[hold.first].due;
+    struct timespec until = { .tv_sec = (time_t)(due / 1000000000), .tv_nsec = (long)(due % 1000000000) };
+    struct iocb *some[DEPTH_MAX];
+    unsigned ready = 0;
+
+    if (now_ns() < due)
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    for (struct timespec *most = &none; !ready; most = &tick) {
+        reap(most, some, errors);
+        for (uint64_t now = now_ns(); hold.n && hold.queue[hold.first].due <= now; hold.n--) {
+            if (!hold.back[hold.queue[hold.first].request - requests])
+                break;
             batch[ready++] = hold.queue[hold.first].request;
             hold.first = (hold.first + 1) % DEPTH_MAX;
         }
-        if (ready)
-            return ready;
     }
+    return ready;
 }
 
 static void run(const struct bench_case *c)
@@ -148,7 +164,7 @@ static void run(const struct bench_case *c)
         prepare(c, batch[flying] = &requests[flying]);
     submit(batch, flying);
     while (flying) {
-        unsigned n = reap(batch, flying, &errors);
+        unsigned n = hold.us ? reap_held(batch, &errors) : reap(NULL, batch, &errors);
 
         for (unsigned k = 0; k < n; k++)
             prepare(c, batch[k]);
