@@ -48,7 +48,8 @@ def guest(driver_cfg, device, extra, *board):
 
 def link(path):
     """A guest that sends, and one behind another card and net domain that receives."""
-    netcases.furnish(path, {"guest": "bh.seconds=100000 bh.work=flow bh.net=10.8.8.1/24 bh.to=00:16:3e:00:00:02", "sink": "bh.net=10.8.8.2/24"}, link=True)
+    sender = "bh.seconds=100000 bh.work=flow bh.net=10.8.8.1/24 bh.peer=10.8.8.2 bh.to=00:16:3e:00:00:02"
+    netcases.furnish(path, {"guest": sender, "sink": "bh.net=10.8.8.2/24"}, link=True)
     return "repeats", ["--script", machine.TOP / "bench/profile.sh", *netcases.CARD * 2]
 
 
