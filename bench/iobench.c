@@ -83,13 +83,6 @@ static void prepare(const struct bench_case *c, struct iocb *request)
                               .aio_offset = (int64_t)place(c) };
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* The request has gone to the device: when the other one will be done with it. */
 static void hold_back(struct iocb *request, uint64_t now)
 {
@@ -211,7 +204,6 @@ static void beat(uint64_t seconds, bool paced)
 static void flow(uint64_t seconds, uint32_t depth, uint32_t bytes)
 {
     const struct bench_case c = { .random = true, .bytes = bytes, .depth = depth };
-    struct io_event events[DEPTH_MAX];
     struct iocb *batch[DEPTH_MAX];
     uint64_t start = now_us(), told = start, ended = 0, errors = 0, now = start, last = start, pause = 0;
 
@@ -220,20 +212,15 @@ static void flow(uint64_t seconds, uint32_t depth, uint32_t bytes)
     submit(batch, depth);
     while (now - start < seconds * 1000000) {
         struct timespec limit = { .tv_nsec = TELL_US * 1000 };
-        long n = syscall(SYS_io_getevents, context, 1, DEPTH_MAX, events, &limit);
+        unsigned n = reap(&limit, batch, &errors);
 
-        if (n < 0 && errno != EINTR)
-            die("io_getevents");
-        for (long k = 0; k < n; k++) {
-            errors += events[k].res != (int64_t)bytes;
-            prepare(&c, batch[k] = &requests[events[k].data]);
-        }
-        ended += n > 0 ? (uint64_t)n : 0;
-        if (n > 0)
-            submit(batch, (unsigned)n);
+        for (unsigned k = 0; k < n; k++)
+            prepare(&c, batch[k]);
+        ended += n;
+        submit(batch, n);
         now = now_us();
         pause = now - last > pause ? now - last : pause;
-        last = n > 0 ? now : last;
+        last = n ? now : last;
         if (now - told < TELL_US)
             continue;
         told = now;

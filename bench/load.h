@@ -22,12 +22,17 @@ static inline _Noreturn void die(const char *what)
 }
 
 /* Since boot. */
-static inline uint64_t now_us(void)
+static inline uint64_t now_ns(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t now_us(void)
+{
+    return now_ns() / 1000;
 }
 
 /* What was done and failed in the `us` since the start, for bench/flow.sh. */

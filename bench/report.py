@@ -74,7 +74,7 @@ class Report:
 
     def show(self):
         """Print the figures, in one piece: other measurements may run beside."""
-        lines = [COLUMNS.format(*(line[key] for key in ("figure", "unit")), *(number(line[key]) for key in ("bulkhead", "xen", "ratio")), line["how"])
+        lines = [COLUMNS.format(line["figure"], line["unit"], number(line["bulkhead"]), number(line["xen"]), number(line["ratio"]), line["how"])
                  for line in self.figures]
         print("\n".join(lines), flush=True)
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From which IP addresses an interface may send: see guard.h. */
+#include "backends/net/bytes.h"
 #include "backends/net/guard.h"
 
 #include <string.h>
@@ -100,11 +101,6 @@ bool guard_parse(struct guard *g, const char *text)
 }
 
 /* --- packets --- */
-
-static unsigned get16(const uint8_t *p)
-{
-    return (unsigned)p[0] << 8 | p[1];
-}
 
 static bool listed(const struct guard *g, unsigned family, const uint8_t *addr)
 {

@@ -5,27 +5,12 @@
  * sequence number, an identification that counts up or that nobody needs, since fragments are forbidden: RFC 6864), all but the
  * last of one size, and only the last may have PSH. Anything else (SYN, FIN, URG, ECN's marks, new options) stays a packet by itself.
  */
+#include "backends/net/bytes.h"
 #include "backends/net/pkt.h"
 
 #include <string.h>
 
 enum { TCP_PSH = 0x08, TCP_ACK = 0x10, IP4_DF = 0x40, IP4_BYTES = 20, IP6_BYTES = 40, TCP_BYTES = 20 };
-
-static uint32_t get16(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) << 16 | get16(p + 2);
-}
-
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
 
 bool pkt_same_flow(const struct pkt *a, const struct pkt *b)
 {

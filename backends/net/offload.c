@@ -3,34 +3,13 @@
  * What cards do for hosts, in software: finding headers, checksums (RFC 1071) and TCP segmentation. See pkt.h.
  * Headers: IPv4 RFC 791, IPv6 RFC 8200, TCP RFC 9293, UDP RFC 768.
  */
+#include "backends/net/bytes.h"
 #include "backends/net/pkt.h"
 
 #include <errno.h>
 #include <string.h>
 
 enum { TCP_FIN = 0x01, TCP_PSH = 0x08, TCP_CWR = 0x80 };
-
-static uint16_t get16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static void put16(uint8_t *p, uint32_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v & 0xffff);
-}
 
 /* --- sums, in network order, not folded --- */
 

@@ -114,7 +114,7 @@ bh destroy storm || fail "bh destroy storm"
 
 # requests reach a guest's kernel, typing reaches its shell; a guest's reboot builds it again, its poweroff destroys it
 old=$(bh domid guest)
-echo 'reboot -f' | timeout 3 bh console guest >/dev/null
+typed guest 'reboot -f'
 left=300
 until [ "$(bh domid guest 2>/dev/null || echo "$old")" != "$old" ]; do
     left=$((left - 1))
@@ -127,7 +127,7 @@ until [ "$(grep -c "guest's shell" "$(console guest)")" -ge 2 ]; do
     [ $left -gt 0 ] || fail "the guest did not come up again"
     sleep 0.2
 done
-echo 'poweroff -f' | timeout 3 bh console guest >/dev/null
+typed guest 'poweroff -f'
 left=100
 while bh domid guest >/dev/null 2>&1; do
     left=$((left - 1))

@@ -12,18 +12,15 @@ refused "COUNT: '5' is not a number from 1 to 4" bh vcpu-set guest 5
 refused "COUNT: '0' is not a number from 1 to 4" bh vcpu-set guest 0
 refused "COUNT: 'x' is not a number from 1 to 4" bh vcpu-set guest x
 
-tell() { # COMMAND: to the guest's shell
-    { echo "$1"; sleep 1; } | timeout 5 bh console guest >/dev/null
-}
 online() { # CPUS COUNT MARK: what the guest's kernel says, and how many vCPUs the hypervisor runs
-    tell "echo $3 \$(cat /sys/devices/system/cpu/online) \$(grep -c ^processor /proc/cpuinfo) end"
+    typed guest "echo $3 \$(cat /sys/devices/system/cpu/online) \$(grep -c ^processor /proc/cpuinfo) end"
     says guest "^$3 $1 $2 end" 30
     n=$(bh vcpu-list guest | awk '$1 == "guest" && $5 !~ /p/' | wc -l)
     [ "$n" = "$2" ] || fail "$3: $n vCPUs are online, not $2: $(bh vcpu-list guest)"
 }
 # udev's part: what the toolstack gives back is taken online
-tell 'while :; do for c in /sys/devices/system/cpu/cpu[1-3]; do [ "$(cat $c/online 2>/dev/null)" = 0 ] && echo 1 >$c/online; done; sleep 0.3; done 2>/dev/null &'
-tell 'for n in 1 2; do while :; do :; done & done'
+typed guest 'while :; do for c in /sys/devices/system/cpu/cpu[1-3]; do [ "$(cat $c/online 2>/dev/null)" = 0 ] && echo 1 >$c/online; done; sleep 0.3; done 2>/dev/null &'
+typed guest 'for n in 1 2; do while :; do :; done & done'
 online 0-3 4 first
 for round in 1 2 3; do
     for want in 1 3 2 4; do
@@ -41,7 +38,7 @@ done
 online 0-3 4 last
 # the guest's clock against ours
 uptime_of() { # MARK: the guest's, in seconds
-    tell "echo $1 \$(cut -d. -f1 /proc/uptime) end"
+    typed guest "echo $1 \$(cut -d. -f1 /proc/uptime) end"
     says guest "^$1 [0-9]* end" 30
     sed -n "s/^$1 \([0-9]*\) end.*/\1/p" "$(console guest)" | tail -n 1
 }
@@ -50,7 +47,7 @@ sleep 10
 set -- "$@" "$(uptime_of now)" "$(cut -d. -f1 /proc/uptime)"
 echo "seconds of the guest's clock: $(($3 - $1)), of ours: $(($4 - $2))"
 [ $(($3 - $1 + 5)) -ge $(($4 - $2)) ] && [ $(($3 - $1)) -le $(($4 - $2 + 5)) ] || fail "the guest's clock does not go as ours: $*"
-tell 'dmesg | grep -E "BUG:|lockup|detected stall|Call Trace:"; echo trouble $? end'
+typed guest 'dmesg | grep -E "BUG:|lockup|detected stall|Call Trace:"; echo trouble $? end'
 says guest "^trouble 1 end" 20
 bh vcpu-list guest
 echo "vcpu-set: all well"
